@@ -1,0 +1,109 @@
+"""On whose behalf a call is made: what a handler knows about its caller, and what a nested call passes on."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from libs.messaging.deadline import Deadline
+
+_MAX_HEADER = 2048  # characters of an `identity` or `client` header that are read
+
+
+def _read(header: Any) -> dict[str, Any] | None:
+    """The JSON object in a header, or None where there is none that can be read."""
+    if not isinstance(header, str) or len(header) > _MAX_HEADER:
+        return None
+    try:
+        found = json.loads(header)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a valid access token named: account (``sub``), session (``sid``), scopes (space-separated, RFC 6749)."""
+
+    sub: str
+    sid: str
+    scope: str = ""
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The granted scopes."""
+        return frozenset(self.scope.split())
+
+    @cached_property
+    def header(self) -> str:
+        """The `identity` header's JSON."""
+        return json.dumps({"sub": self.sub, "sid": self.sid, "scope": self.scope}, separators=(",", ":"))
+
+    @classmethod
+    def from_header(cls, header: Any) -> Identity | None:
+        """The identity that a trusted caller sent, or None."""
+        found = _read(header) or {}
+        sub, sid, granted = found.get("sub"), found.get("sid"), found.get("scope", "")
+        if isinstance(sub, str) and sub and isinstance(sid, str) and isinstance(granted, str):
+            return cls(sub, sid, granted)
+        return None
+
+
+@dataclass(frozen=True)
+class Client:
+    """From where a request came: address and user agent as the gateway saw them."""
+
+    ip: str = ""
+    user_agent: str = ""
+
+    @cached_property
+    def header(self) -> str:
+        """The `client` header's JSON."""
+        return json.dumps({"ip": self.ip, "user_agent": self.user_agent}, separators=(",", ":"))
+
+    @classmethod
+    def from_header(cls, header: Any) -> Client:
+        """The client that a trusted caller sent; empty where there is none."""
+        found = _read(header) or {}
+        ip, user_agent = found.get("ip"), found.get("user_agent")
+        return cls(ip if isinstance(ip, str) else "", user_agent if isinstance(user_agent, str) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What is known of a request's origin, and how long its caller still waits."""
+
+    identity: Identity | None = None
+    client: Client = Client()
+    deadline: Deadline | None = None
+    traceparent: str = ""
+    """W3C Trace Context, section 3.2."""
+    request_id: str = ""
+    """The request's `message_id`; the gateway's request id for what came over HTTP."""
+
+
+ANONYMOUS = Caller()
+
+_current: ContextVar[Caller] = ContextVar("caller", default=ANONYMOUS)
+
+
+def current_caller() -> Caller:
+    """The caller on whose behalf this task runs; `ANONYMOUS` outside of any request."""
+    return _current.get()
+
+
+@contextmanager
+def acting_for(caller: Caller) -> Generator[None]:
+    """Run the block on behalf of ``caller``: calls made in it carry its identity, trace and deadline."""
+    token = _current.set(caller)
+    try:
+        yield
+    finally:
+        _current.reset(token)
