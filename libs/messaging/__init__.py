@@ -1,6 +1,6 @@
 """How services speak: contracts, the bus and its promises, errors that travel, deadlines that travel."""
 
-from libs.messaging.bus import Bus
+from libs.messaging.bus import Bus, Subscription
 from libs.messaging.caller import ANONYMOUS, Caller, Client, Identity, acting_for, current_caller
 from libs.messaging.contract import (
     AUTHENTICATED,
@@ -72,6 +72,7 @@ __all__ = [
     "RemoteError",
     "Reply",
     "Request",
+    "Subscription",
     "TimedOut",
     "Unavailable",
     "UnknownOperation",

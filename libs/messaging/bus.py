@@ -11,6 +11,13 @@ from libs.messaging.handlers import Handlers, Listeners
 from libs.messaging.message import EventMessage
 
 
+class Subscription(Protocol):
+    """A table that is being served or heard."""
+
+    async def stop(self) -> None:
+        """Take nothing new and finish what runs, within a bound; giving nothing back to the queue."""
+
+
 class Bus(Protocol):
     """Calls are answered once or fail with a typed error; events are delivered at least once.
 
@@ -19,8 +26,8 @@ class Bus(Protocol):
     """
 
     @property
-    def name(self) -> str:
-        """Which process speaks."""
+    def connected(self) -> bool:
+        """Whether messages can leave now."""
 
     async def call(
         self, operation: Operation[RequestT, ReplyT], request: RequestT, *, timeout: float | None = None
@@ -44,20 +51,20 @@ class Bus(Protocol):
     async def send(self, message: EventMessage) -> None:
         """`publish` of a message made earlier, under its own id; sending it again is deduplicated by that id."""
 
-    async def serve(self, handlers: Handlers) -> None:
+    async def serve(self, handlers: Handlers) -> Subscription:
         """Answer the operations of the table from now on."""
 
-    async def subscribe(self, listeners: Listeners) -> None:
+    async def subscribe(self, listeners: Listeners) -> Subscription:
         """Hear the table's events: each event goes to one process of the service."""
 
-    async def control(self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]) -> None:
+    async def control(self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]) -> Subscription:
         """Hear the table's events in *this* process, whatever others hear.
 
         What happens while the connection is away is not heard, so ``bound`` is awaited whenever the queue stands anew.
         """
 
     async def drain(self) -> None:
-        """Take no new requests or events, and finish those that run; bounded."""
+        """Stop every subscription and wait for the confirms that are outstanding; bounded."""
 
     async def close(self) -> None:
         """Fail the calls that still wait, flush what is confirmed, and close the connections."""
