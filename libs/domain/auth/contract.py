@@ -1,0 +1,96 @@
+"""What auth_svc answers and what it tells: the contract of identity."""
+
+from __future__ import annotations
+
+from libs.domain.auth.dto import (
+    Account,
+    AccountDisabled,
+    AccountRegistered,
+    KeySet,
+    KeysRotated,
+    LoginRequest,
+    RefreshRequest,
+    RegisterRequest,
+    Revocations,
+    RevocationsRequest,
+    SessionRevoked,
+    TokenPair,
+    ValidateRequest,
+    Validation,
+)
+from libs.messaging.contract import PUBLIC, SERVICES, Empty, Event, Operation, get, post
+
+# Whatever hashes a password waits in a lane of its own, so that a storm of logins never delays a refresh.
+HASHING = "hashing"
+
+REGISTER = Operation(
+    "auth.register",
+    RegisterRequest,
+    Account,
+    access=PUBLIC,
+    http=post("/v1/auth/register", status=201),
+    lane=HASHING,
+    summary="Create an account",
+)
+LOGIN = Operation(
+    "auth.login",
+    LoginRequest,
+    TokenPair,
+    access=PUBLIC,
+    http=post("/v1/auth/login", no_store=True),
+    lane=HASHING,
+    summary="Sign in with a password",
+)
+REFRESH = Operation(
+    "auth.refresh",
+    RefreshRequest,
+    TokenPair,
+    access=PUBLIC,
+    http=post("/v1/auth/refresh", no_store=True),
+    summary="Exchange a refresh token for new tokens",
+)
+LOGOUT = Operation(
+    "auth.logout",
+    Empty,
+    Empty,
+    http=post("/v1/auth/logout", status=204),
+    idempotent=True,
+    summary="End this session",
+)
+ME = Operation(
+    "auth.me",
+    Empty,
+    Account,
+    http=get("/v1/auth/me"),
+    idempotent=True,
+    websocket=True,
+    summary="The account that is signed in",
+)
+VALIDATE = Operation(
+    "auth.validate",
+    ValidateRequest,
+    Validation,
+    access=SERVICES,
+    idempotent=True,
+    summary="Check an access token, also against its session",
+)
+KEYS = Operation(
+    "auth.keys", Empty, KeySet, access=SERVICES, idempotent=True, summary="The public keys of access tokens"
+)
+REVOCATIONS = Operation(
+    "auth.revocations",
+    RevocationsRequest,
+    Revocations,
+    access=SERVICES,
+    idempotent=True,
+    summary="The sessions that ended while one of their access tokens may still be alive",
+)
+
+OPERATIONS = (REGISTER, LOGIN, REFRESH, LOGOUT, ME, VALIDATE, KEYS, REVOCATIONS)
+
+ACCOUNT_REGISTERED = Event("auth.account.registered", AccountRegistered)
+ACCOUNT_DISABLED = Event("auth.account.disabled", AccountDisabled)
+SESSION_REVOKED = Event("auth.session.revoked", SessionRevoked)
+KEYS_ROTATED = Event("auth.keys.rotated", KeysRotated)
+
+EVENTS = (ACCOUNT_REGISTERED, ACCOUNT_DISABLED, SESSION_REVOKED, KEYS_ROTATED)
