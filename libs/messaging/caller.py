@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from libs.messaging.deadline import Deadline
+
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-    from libs.messaging.deadline import Deadline
 
 _MAX_HEADER = 2048  # characters of an `identity` or `client` header that are read
 
@@ -87,6 +87,11 @@ class Caller:
     """W3C Trace Context, section 3.2."""
     request_id: str = ""
     """The request's `message_id`; the gateway's request id for what came over HTTP."""
+
+    def within(self, seconds: float) -> Caller:
+        """The same caller, who waits for ``seconds`` at the most."""
+        deadline = Deadline.after(seconds) if self.deadline is None else self.deadline.within(seconds)
+        return replace(self, deadline=deadline)
 
 
 ANONYMOUS = Caller()

@@ -1,0 +1,254 @@
+"""The bus in memory: the same promises without a broker, for the tests of whoever builds on Gatehouse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from typing_extensions import override
+
+from libs.messaging.bus import Bus, Subscription
+from libs.messaging.caller import Caller, current_caller
+from libs.messaging.contract import AnyOperation, Event, Operation, PayloadT, ReplyT, RequestT
+from libs.messaging.deadline import Deadline
+from libs.messaging.errors import (
+    AppError,
+    Interrupted,
+    Overloaded,
+    Problem,
+    TimedOut,
+    Unavailable,
+    UnknownOperation,
+    Unreadable,
+)
+from libs.messaging.handlers import Handlers, Lane, Listeners
+from libs.messaging.listener import Answer, Tasks, answer, hear, refusal
+from libs.messaging.message import EventMessage
+
+_DRAIN_TIMEOUT = 20.0
+
+
+@dataclass
+class _LaneQueue:
+    """A lane's processes share its queue: waiting requests are bounded, and so are those that run."""
+
+    lane: Lane
+    servers: list[_Server] = field(default_factory=list)
+    waiting: int = 0
+    slots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.slots = asyncio.Semaphore(self.lane.slots)
+
+
+class MemoryBroker:
+    """What the buses of one test share: queues, bindings, the log of client-facing events, dead letters."""
+
+    def __init__(self) -> None:
+        self.bindings: dict[str, _LaneQueue] = {}
+        self.queues: dict[tuple[str, str], _LaneQueue] = {}
+        self.shared: dict[str, list[_Hearing]] = defaultdict(list)
+        self.controls: list[_Hearing] = []
+        self.log: list[EventMessage] = []
+        """Client-facing events in the order of their publication."""
+        self.dead_letters: list[EventMessage] = []
+
+
+@dataclass(eq=False)
+class _Server(Subscription):
+    """One process that serves a table."""
+
+    broker: MemoryBroker
+    handlers: Handlers
+    tasks: Tasks = field(default_factory=Tasks)
+
+    def start(self) -> None:
+        for name, lane in self.handlers.lanes.items():
+            queue = self.broker.queues.setdefault((self.handlers.service, name), _LaneQueue(lane))
+            queue.servers.append(self)
+            for operation in self.handlers.in_lane(name):
+                self.broker.bindings[operation.name] = queue
+
+    @override
+    async def stop(self) -> None:
+        for name in self.handlers.lanes:
+            queue = self.broker.queues[self.handlers.service, name]
+            if self in queue.servers:
+                queue.servers.remove(self)
+        await self.tasks.finish(_DRAIN_TIMEOUT)
+
+    async def run(self, operation: str, body: bytes, caller: Caller, reply: asyncio.Future[Answer]) -> None:
+        route = self.handlers.routes.get(operation)
+        found = refusal(UnknownOperation(operation)) if route is None else await answer(route, body, caller)
+        if found is not None and not reply.done():
+            reply.set_result(found)
+
+
+@dataclass(eq=False)
+class _Hearing(Subscription):
+    """One process that hears a table's events."""
+
+    broker: MemoryBroker
+    listeners: Listeners
+    tasks: Tasks = field(default_factory=Tasks)
+
+    def deliver(self, message: EventMessage) -> None:
+        self.tasks.start(self._deliver(message))
+
+    async def _deliver(self, message: EventMessage) -> None:
+        event, listener = self.listeners.routes[message.name]
+        caller = Caller(traceparent=message.traceparent, request_id=message.message_id)
+        if not await hear(event, listener, message.body, caller):
+            self.broker.dead_letters.append(message)
+
+    @override
+    async def stop(self) -> None:
+        for hearings in (self.broker.controls, self.broker.shared[self.listeners.service]):
+            if self in hearings:
+                hearings.remove(self)
+        await self.tasks.finish(_DRAIN_TIMEOUT)
+
+
+class MemoryBus(Bus):
+    """A process's end of a `MemoryBroker`; bodies are encoded and decoded as on the wire."""
+
+    def __init__(self, broker: MemoryBroker | None = None, *, max_in_flight: int = 10_000) -> None:
+        self.broker = broker or MemoryBroker()
+        self._max_in_flight = max_in_flight
+        self._waiting: set[asyncio.Future[Answer]] = set()
+        self._subscriptions: list[Subscription] = []
+        self._closed = False
+
+    @property
+    @override
+    def connected(self) -> bool:
+        return not self._closed
+
+    @override
+    async def call(
+        self, operation: Operation[RequestT, ReplyT], request: RequestT, *, timeout: float | None = None
+    ) -> ReplyT:
+        caller = current_caller() if timeout is None else current_caller().within(timeout)
+        return operation.decode_reply(
+            await self.forward(operation, operation.encode_request(request), caller)
+        )
+
+    @override
+    async def forward(self, operation: AnyOperation, body: bytes, caller: Caller) -> bytes:
+        deadline = caller.within(operation.timeout).deadline or Deadline.after(operation.timeout)
+        if deadline.passed:
+            raise TimedOut(operation.name)
+        if len(self._waiting) >= self._max_in_flight:
+            raise Overloaded(operation.name)
+        reply = await self._ask(operation, body, replace(caller, deadline=deadline))
+        if reply.kind == "reply":
+            return reply.body
+        try:
+            problem = Problem.model_validate_json(reply.body)
+        except ValueError as error:
+            raise Unreadable(operation.name) from error
+        raise AppError.from_problem(problem)
+
+    async def _ask(self, operation: AnyOperation, body: bytes, caller: Caller) -> Answer:
+        reply: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.add(reply)
+        try:
+            server, queue = self._route(operation)
+            server.tasks.start(self._enqueue(server, queue, operation.name, body, caller, reply))
+            async with asyncio.timeout(caller.deadline.remaining if caller.deadline else operation.timeout):
+                return await reply
+        except TimeoutError:
+            raise TimedOut(operation.name) from None
+        finally:
+            self._waiting.discard(reply)
+
+    def _route(self, operation: AnyOperation) -> tuple[_Server, _LaneQueue]:
+        queue = self.broker.bindings.get(operation.name)
+        if self._closed or queue is None or not queue.servers:
+            raise Unavailable(operation.name)
+        if queue.slots.locked() and queue.waiting >= queue.lane.max_length:
+            raise Overloaded(operation.name)
+        queue.servers.append(queue.servers.pop(0))
+        return queue.servers[-1], queue
+
+    @staticmethod
+    async def _enqueue(
+        server: _Server,
+        queue: _LaneQueue,
+        name: str,
+        body: bytes,
+        caller: Caller,
+        reply: asyncio.Future[Answer],
+    ) -> None:
+        queue.waiting += 1
+        try:
+            await queue.slots.acquire()
+        finally:
+            queue.waiting -= 1
+        try:
+            await server.run(name, body, caller, reply)
+        finally:
+            queue.slots.release()
+
+    @override
+    async def publish(
+        self, event: Event[PayloadT], payload: PayloadT, *, channel: str = "", mandatory: bool = False
+    ) -> None:
+        await self.send(EventMessage.of(event, payload, channel=channel, mandatory=mandatory))
+
+    @override
+    async def send(self, message: EventMessage) -> None:
+        if self._closed:
+            raise Unavailable(message.name)
+        if message.channel:
+            self.broker.log.append(message)
+            return
+        heard = [one for one in self.broker.controls if message.name in one.listeners.routes]
+        for hearings in self.broker.shared.values():
+            sharing = [one for one in hearings if message.name in one.listeners.routes]
+            heard += sharing[:1]
+            if sharing:
+                hearings.append(hearings.pop(hearings.index(sharing[0])))
+        if message.mandatory and not heard:
+            raise Unavailable(f"nobody hears {message.name}")
+        for one in heard:
+            one.deliver(message)
+
+    @override
+    async def serve(self, handlers: Handlers) -> Subscription:
+        server = _Server(self.broker, handlers)
+        server.start()
+        self._subscriptions.append(server)
+        return server
+
+    @override
+    async def subscribe(self, listeners: Listeners) -> Subscription:
+        return self._hear(listeners, self.broker.shared[listeners.service])
+
+    @override
+    async def control(self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]) -> Subscription:
+        hearing = self._hear(listeners, self.broker.controls)
+        await bound()
+        return hearing
+
+    def _hear(self, listeners: Listeners, hearings: list[_Hearing]) -> Subscription:
+        hearing = _Hearing(self.broker, listeners)
+        hearings.append(hearing)
+        self._subscriptions.append(hearing)
+        return hearing
+
+    @override
+    async def drain(self) -> None:
+        for subscription in reversed(self._subscriptions):
+            await subscription.stop()
+        self._subscriptions.clear()
+
+    @override
+    async def close(self) -> None:
+        await self.drain()
+        self._closed = True
+        for reply in list(self._waiting):
+            if not reply.done():
+                reply.set_exception(Interrupted())
