@@ -1,0 +1,44 @@
+"""How a service starts, answers and stops."""
+
+from libs.app.bootstrap import (
+    ContainerFactory,
+    ListenerFactory,
+    RouterFactory,
+    ServiceApp,
+    ServiceContainer,
+    TopologyDeclarator,
+    create_service_app,
+    service_lifespan,
+)
+from libs.app.errors import DependencyAway, SettingsInvalid, StartFailed
+from libs.app.health import Health, Probe
+from libs.app.listening import HttpSettings, OperationsSettings
+from libs.app.logging import LogSettings, configure_logging
+from libs.app.server import run_service
+from libs.app.settings import EnvPrefix, ServiceSettings, load_settings
+from libs.app.stopping import stop_within
+
+__all__ = [
+    "ContainerFactory",
+    "DependencyAway",
+    "EnvPrefix",
+    "Health",
+    "HttpSettings",
+    "ListenerFactory",
+    "LogSettings",
+    "OperationsSettings",
+    "Probe",
+    "RouterFactory",
+    "ServiceApp",
+    "ServiceContainer",
+    "ServiceSettings",
+    "SettingsInvalid",
+    "StartFailed",
+    "TopologyDeclarator",
+    "configure_logging",
+    "create_service_app",
+    "load_settings",
+    "run_service",
+    "service_lifespan",
+    "stop_within",
+]

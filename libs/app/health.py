@@ -1,0 +1,88 @@
+"""Health: whether the process lives, and whether it can do its work now, naming what it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+Probe: TypeAlias = Callable[[], Awaitable[None]]
+"""Asks a dependency whether it answers now; raises where it does not."""
+
+_log = structlog.get_logger(__name__)
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class Health:
+    """What a service says about itself.
+
+    Between its start and its stop it is ready exactly when every probe answers within ``probe_timeout`` seconds.
+    """
+
+    def __init__(self, *, probe_timeout: float = 2.0) -> None:
+        self._probe_timeout = probe_timeout
+        self._probes: dict[str, Probe] = {}
+        self._phase = "starting"
+
+    def add(self, probes: Mapping[str, Probe]) -> None:
+        """Ask these too, under their names."""
+        self._probes.update(probes)
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the start is over, also when the stop has begun since."""
+        return self._phase != "starting"
+
+    def started(self) -> None:
+        """From now on readiness is what the probes say."""
+        self._phase = ""
+
+    def stopping(self) -> None:
+        """From now on not ready, whatever the probes say."""
+        self._phase = "stopping"
+
+    async def missing(self) -> list[str]:
+        """What keeps the service from its work, by name; empty when it is ready."""
+        if self._phase:
+            return [self._phase]
+        names = list(self._probes)
+        answers = await asyncio.gather(*(self._answers(name) for name in names))
+        return [name for name, answered in zip(names, answers, strict=True) if not answered]
+
+    async def _answers(self, name: str) -> bool:
+        try:
+            async with asyncio.timeout(self._probe_timeout):
+                await self._probes[name]()
+        except Exception as error:  # ruff: ignore[blind-except]  whatever a driver raises, it does not answer
+            _log.info("probe_failed", probe=name, error=type(error).__name__)
+            return False
+        return True
+
+
+def health_routes(health: Health) -> list[BaseRoute]:
+    """``/healthz``: 200 while the process lives; ``/readyz``: 200, or 503 naming what is missing."""
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"}, headers=_NO_STORE)
+
+    async def ready(_request: Request) -> Response:
+        if missing := await health.missing():
+            return JSONResponse({"status": "not ready", "missing": missing}, 503, headers=_NO_STORE)
+        return JSONResponse({"status": "ready"}, headers=_NO_STORE)
+
+    return [Route("/healthz", live), Route("/readyz", ready)]
+
+
+def operations_routes(health: Health) -> list[BaseRoute]:
+    """The health routes, and ``/metrics`` in Prometheus' text format."""
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+
+    return [*health_routes(health), Route("/metrics", metrics)]
