@@ -19,7 +19,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import get_default_algorithms
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from libs.infra.clock import Clock, SystemClock
 
@@ -38,6 +38,34 @@ _KEY_TYPES: dict[Algorithm, type[_PrivateKey]] = {
     "RS256": rsa.RSAPrivateKey,
     "EdDSA": ed25519.Ed25519PrivateKey,
 }
+
+
+class TokenSettings(BaseModel):
+    """What the issuer and every verifier of access tokens must agree on."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    issuer: str = Field(
+        "gatehouse",
+        min_length=1,
+        max_length=200,
+        validation_alias="AUTH_ISSUER",
+        description="`iss` of access tokens: the name or URL of the platform.",
+    )
+    audience: str = Field(
+        "gatehouse",
+        min_length=1,
+        max_length=200,
+        validation_alias="AUTH_AUDIENCE",
+        description="`aud` of access tokens: the API they are for.",
+    )
+    leeway: float = Field(
+        5.0,
+        ge=0,
+        le=60,
+        validation_alias="AUTH_LEEWAY",
+        description="Difference between machines' clocks that a token's times may show (s).",
+    )
 
 
 class TokenRejected(Exception):
@@ -141,18 +169,14 @@ class TokenVerifier(Generic[ClaimsT]):
     def __init__(
         self,
         claims: type[ClaimsT],
+        settings: TokenSettings,
         *,
-        issuer: str,
-        audience: str,
         algorithms: Iterable[Algorithm] = ALGORITHMS,
-        leeway: float = 5.0,
         clock: Clock | None = None,
     ) -> None:
         self._claims: TypeAdapter[ClaimsT] = TypeAdapter(claims)
-        self._issuer = issuer
-        self._audience = audience
+        self._settings = settings
         self._algorithms = frozenset(algorithms)
-        self._leeway = leeway
         self._clock = clock or SystemClock()
         self._jws = jwt.PyJWS(sorted(self._algorithms))
         self._keys: dict[str, jwt.PyJWK] = {}
@@ -210,10 +234,10 @@ class TokenVerifier(Generic[ClaimsT]):
         except ValidationError as error:
             raise TokenRejected("claims missing or malformed") from error
         now = self._clock.now().timestamp()
-        if claims.iss != self._issuer or claims.aud != self._audience:
+        if claims.iss != self._settings.issuer or claims.aud != self._settings.audience:
             raise TokenRejected("other issuer or audience")
-        if claims.iat > now + self._leeway:
+        if claims.iat > now + self._settings.leeway:
             raise TokenRejected("issued in the future")
-        if claims.exp <= now - self._leeway:
+        if claims.exp <= now - self._settings.leeway:
             raise TokenOutdated("expired")
         return claims
