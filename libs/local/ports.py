@@ -1,0 +1,41 @@
+"""Free loopback ports that the kernel hands to nobody else."""
+
+import random
+import socket
+from pathlib import Path
+
+_LOWEST = 15_000
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def free_port() -> int:
+    """A free TCP port on 127.0.0.1, below the range of outgoing connections.
+
+    Inside that range a client that keeps dialling a stopped server can be given the server's own port as its source,
+    and then talks to itself; and any other program may take the port between a stop and a start.
+    """
+    ports = range(_LOWEST, _first_ephemeral())
+    for port in random.SystemRandom().sample(ports, k=len(ports)):
+        if is_free(port):
+            return port
+    raise OSError(f"no free port between {ports.start} and {ports.stop - 1}")
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of 127.0.0.1 now."""
+    with socket.socket() as probe:
+        # As servers do: connections of an earlier server that linger in TIME_WAIT do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def _first_ephemeral() -> int:
+    try:
+        return int(_EPHEMERAL.read_text("ascii").split()[0])
+    except (OSError, ValueError):
+        return 32_768  # what Linux ships with

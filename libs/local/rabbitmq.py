@@ -1,0 +1,196 @@
+"""A private RabbitMQ with its own epmd: one operator, one user per service, vhosts made in milliseconds."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from libs.local.child import Child, Command, spawn
+from libs.local.definitions import OPERATOR, definitions
+from libs.local.errors import LocalError
+from libs.local.handshake import accepts
+from libs.local.ports import free_port, is_free
+from libs.local.programs import erlang_program, rabbitmq_program
+from libs.local.service import Service
+from libs.local.state import State, write_private
+
+VHOST = "gatehouse"
+_NODE = "gatehouse@localhost"
+_CTL_SECONDS = 60.0
+_EPMD_SECONDS = 5.0
+
+
+class RabbitMQ(Service):
+    """The server, its URLs per user and vhost, and its control command."""
+
+    name: ClassVar[str] = "rabbitmq"
+
+    def __init__(self, state: State, users: Sequence[str]) -> None:
+        super().__init__(state)
+        self._passwords = {user: state.secret(f"rabbitmq_{user}") for user in (OPERATOR, *users)}
+        self._port = state.port("rabbitmq")
+        self._account = state.account("rabbitmq")
+        self._home = state.home("rabbitmq", self._account)
+        self._epmd: Child | None = None
+        self._epmd_port = 0
+
+    @property
+    @override
+    def url(self) -> str:
+        return self.url_for(OPERATOR)
+
+    def url_for(self, user: str, vhost: str = VHOST) -> str:
+        """The broker as one of its users: the operator, or a service's own user (`gateway`, `auth_svc`)."""
+        return f"amqp://{user}:{self._passwords[user]}@127.0.0.1:{self._port}/{quote(vhost, safe='')}"
+
+    def add_vhost(self, vhost: str) -> None:
+        """Make a vhost with every user's usual rights."""
+        document = base64.b64encode(json.dumps(definitions(self._passwords, [vhost])).encode()).decode(
+            "ascii"
+        )
+        self._evaluate(f'rabbit_definitions:import_raw(base64:decode(<<"{document}">>)).')
+
+    def ctl(self, *args: str) -> str:
+        """Run `rabbitmqctl` against this server; what it printed. LocalError with its words when it fails."""
+        return self._tool([str(rabbitmq_program("rabbitmqctl")), "--quiet", *args])
+
+    @override
+    def spawn(self) -> None:
+        self._start_epmd()
+        super().spawn()
+
+    @override
+    def command(self) -> Command:
+        self._write("enabled_plugins", "[].\n")
+        self._write("definitions.json", json.dumps(definitions(self._passwords, [VHOST])))
+        self._write("rabbitmq.conf", self._config())
+        cookie = self._home / ".erlang.cookie"
+        if not cookie.exists():
+            write_private(cookie, self.state.secret("erlang_cookie"), self._account)
+        return Command(
+            args=[str(rabbitmq_program("rabbitmq-server"))],
+            env=self._env() | self._server_env(),
+            log=self.log,
+            cwd=self._home,
+            account=self._account,
+        )
+
+    @override
+    def answers(self) -> bool:
+        return accepts(self._port, OPERATOR, self._passwords[OPERATOR], VHOST)
+
+    @override
+    def _gone(self) -> None:
+        super()._gone()
+        if self._epmd:
+            self._epmd.kill()
+            self.state.records.forget("epmd")
+            self._epmd = None
+
+    def _start_epmd(self) -> None:
+        """Run Erlang's port mapper in the foreground as a child; left to itself, Erlang would leave a daemon behind."""
+        self._epmd_port = free_port()
+        address = ["-address", "127.0.0.1", "-port", str(self._epmd_port)]
+        self._epmd = spawn(
+            Command(
+                args=[str(erlang_program("epmd")), *address],
+                env=self._env(),
+                log=self.log,
+                cwd=self._home,
+                account=self._account,
+            )
+        )
+        self.state.records.note("epmd", self._epmd.pid)
+        deadline = time.monotonic() + _EPMD_SECONDS
+        while is_free(self._epmd_port):
+            if time.monotonic() > deadline:
+                raise LocalError("epmd, Erlang's port mapper, did not start")
+            time.sleep(0.01)
+        self.state.records.note("epmd", self._epmd.pid, settled=True)
+
+    def _config(self) -> str:
+        return "\n".join(
+            [
+                f"listeners.tcp.1 = 127.0.0.1:{self._port}",
+                f"load_definitions = {self._home / 'definitions.json'}",
+                "log.file = false",
+                "log.console = true",
+                "log.console.use_colors = off",
+                "",
+            ]
+        )
+
+    def _env(self) -> dict[str, str]:
+        """What every program of this node needs to find its own node, and no other."""
+        return {
+            "PATH": os.defpath,
+            "HOME": str(self._home),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "RABBITMQ_NODENAME": _NODE,
+            # The system's own settings of a RabbitMQ on this machine are not ours.
+            "RABBITMQ_CONF_ENV_FILE": str(self._home / "no-rabbitmq-env.conf"),
+        }
+
+    def _server_env(self) -> dict[str, str]:
+        home = self._home
+        # The distribution port would listen on all addresses, and a busy one is fatal.
+        erlang = "-kernel inet_dist_use_interface {127,0,0,1} -start_epmd false"
+        return {
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "no-advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(home / "data"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "feature_flags"),
+            "RABBITMQ_PLUGINS_EXPAND_DIR": str(home / "plugins"),
+            "RABBITMQ_PID_FILE": str(home / "pid"),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": erlang,
+            "ERL_CRASH_DUMP_SECONDS": "0",
+            # Makes the start script become the server instead of staying as its parent, so that our child is the
+            # server itself.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    def _write(self, name: str, text: str) -> None:
+        write_private(self._home / name, text, self._account)
+
+    def _evaluate(self, expression: str) -> None:
+        """Run an Erlang expression in the node: in 15 ms by erl_call, which Debian's packages have, else in 400."""
+        quick = shutil.which("erl_call")
+        if not quick:
+            self.ctl("eval", expression)
+            return
+        said = self._tool([quick, "-sname", _NODE, "-e"], typed=expression + "\n")
+        if not said.startswith("{ok"):
+            raise LocalError(f"RabbitMQ refused: {said}")
+
+    def _tool(self, args: Sequence[str], typed: str = "") -> str:
+        account: dict[str, Any] = {}
+        if self._account:
+            account = {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
+        done = subprocess.run(
+            args,
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=_CTL_SECONDS,
+            cwd=self._home,
+            env=self._env(),
+            check=False,
+            **account,
+        )
+        if done.returncode != 0:
+            raise LocalError(f"{Path(args[0]).name} failed: {(done.stderr or done.stdout).strip()}")
+        return done.stdout.strip()

@@ -1,0 +1,5 @@
+"""The fixtures that every test may ask for."""
+
+from tests.fixtures.services import amqp_url, broker, redis_url, services, vhost
+
+__all__ = ["amqp_url", "broker", "redis_url", "services", "vhost"]
