@@ -4,7 +4,7 @@ import functools
 import os
 import shutil
 import signal
-import subprocess
+import subprocess  # ruff: ignore[suspicious-subprocess-import] - starting server programs is what this package is for
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def _fork(command: Command) -> subprocess.Popen[bytes]:
     account = command.account
     output = os.open(command.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return subprocess.Popen(
+        return subprocess.Popen(  # ruff: ignore[subprocess-without-shell-equals-true] - the programs are named by us
             [*_tie(command.last_signal), *command.args],
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping
+from itertools import starmap
 from typing import Any
 
 OPERATOR = "gatehouse"
@@ -40,7 +41,7 @@ def definitions(users: Mapping[str, str], vhosts: Iterable[str]) -> dict[str, An
     A user is called after its process, `auth_svc`, and has the rights of its service, `auth`.
     """
     return {
-        "users": [_user(name, password) for name, password in users.items()],
+        "users": list(starmap(_user, users.items())),
         "vhosts": [{"name": vhost} for vhost in vhosts],
         "permissions": [
             {"user": user, "vhost": vhost, **_permissions(user)} for vhost in vhosts for user in users

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,32 +13,32 @@ from libs.local.errors import LocalError
 from libs.local.programs import postgres_program
 from libs.local.service import Service
 from libs.local.state import State, write_private
+from libs.local.tool import run_tool
 
 DATABASE = "gatehouse"
 OWNER_ROLE = "gatehouse_owner"
 APP_ROLE = "gatehouse_app"
 _SUPERUSER = "postgres"
-_INITDB_SECONDS = 60
-_SQL_SECONDS = 30
+_LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
 
 # In template1, so that every database made here has them: what the owner makes, the app role may use, not change.
-_ROLES = f"""
+_ROLES = """
 SET log_min_error_statement = panic; SET log_statement = none; -- no password in the log
-SELECT 'CREATE ROLE ' || name FROM unnest(ARRAY['{OWNER_ROLE}', '{APP_ROLE}']) AS name
+SELECT 'CREATE ROLE ' || name FROM unnest(ARRAY['gatehouse_owner', 'gatehouse_app']) AS name
     WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \\gexec
-ALTER ROLE {OWNER_ROLE} LOGIN PASSWORD '{{owner_password}}';
-ALTER ROLE {APP_ROLE} LOGIN PASSWORD '{{app_password}}';
+ALTER ROLE gatehouse_owner LOGIN PASSWORD '{owner_password}';
+ALTER ROLE gatehouse_app LOGIN PASSWORD '{app_password}';
 \\connect template1
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} GRANT USAGE ON SCHEMAS TO {APP_ROLE};
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_ROLE};
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} GRANT USAGE, SELECT ON SEQUENCES TO {APP_ROLE};
+ALTER DEFAULT PRIVILEGES FOR ROLE gatehouse_owner GRANT USAGE ON SCHEMAS TO gatehouse_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE gatehouse_owner GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO gatehouse_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE gatehouse_owner GRANT USAGE, SELECT ON SEQUENCES TO gatehouse_app;
 \\connect postgres
-SELECT 'CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}'
-    WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec
+SELECT 'CREATE DATABASE gatehouse OWNER gatehouse_owner'
+    WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'gatehouse') \\gexec
 """
 _ACCESS = """
 REVOKE ALL ON DATABASE "{name}" FROM PUBLIC;
-GRANT CONNECT ON DATABASE "{name}" TO {app};
+GRANT CONNECT ON DATABASE "{name}" TO gatehouse_app;
 """
 
 
@@ -77,8 +76,7 @@ class PostgreSQL(Service):
     def create_database(self, name: str, *, template: str = "template1") -> None:
         """Make a database with the two roles' rights; from a template nobody is connected to, in some 50 ms."""
         self._run_sql(
-            f'CREATE DATABASE "{name}" OWNER {OWNER_ROLE} TEMPLATE "{template}";'
-            + _ACCESS.format(name=name, app=APP_ROLE)
+            f'CREATE DATABASE "{name}" OWNER {OWNER_ROLE} TEMPLATE "{template}";' + _ACCESS.format(name=name)
         )
 
     def drop_database(self, name: str) -> None:
@@ -115,7 +113,7 @@ class PostgreSQL(Service):
                 _ROLES.format(
                     owner_password=self.state.secret(OWNER_ROLE), app_password=self.state.secret(APP_ROLE)
                 )
-                + _ACCESS.format(name=DATABASE, app=APP_ROLE)
+                + _ACCESS.format(name=DATABASE)
             )
         except LocalError:
             return False
@@ -135,30 +133,16 @@ class PostgreSQL(Service):
         shutil.rmtree(half_made, ignore_errors=True)
         password = home / "password"
         write_private(password, self.state.secret(_SUPERUSER), account)
-        made = subprocess.run(
-            [
-                str(postgres_program("initdb")),
-                f"--pgdata={half_made}",
-                f"--username={_SUPERUSER}",
-                f"--pwfile={password}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_INITDB_SECONDS,
-            cwd=home,
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-            check=False,
-        )
-        password.unlink()
-        if made.returncode != 0:
-            raise LocalError(f"initdb failed:\n{made.stderr.strip()}")
+        options = [f"--username={_SUPERUSER}", f"--pwfile={password}", "--auth=scram-sha-256"]
+        try:
+            run_tool(
+                [str(postgres_program("initdb")), f"--pgdata={half_made}", *options, *_LOCALE],
+                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                cwd=home,
+                account=account,
+            )
+        finally:
+            password.unlink()
         half_made.rename(home / "cluster")
 
     def _run_sql(self, sql: str) -> None:
@@ -170,24 +154,11 @@ class PostgreSQL(Service):
             "--host=127.0.0.1",
             f"--port={self._port}",
         ]
-        try:
-            subprocess.run(
-                [str(postgres_program("psql")), *options, f"--username={_SUPERUSER}", "--dbname=postgres"],
-                input=sql,
-                capture_output=True,
-                text=True,
-                timeout=_SQL_SECONDS,
-                env={
-                    "PGPASSWORD": self.state.secret(_SUPERUSER),
-                    "LANG": "C.UTF-8",
-                    "PGCONNECT_TIMEOUT": "5",
-                },
-                check=True,
-            )
-        except subprocess.TimeoutExpired:
-            raise LocalError(f"PostgreSQL did not answer within {_SQL_SECONDS} s") from None
-        except subprocess.CalledProcessError as refused:
-            raise LocalError(f"PostgreSQL refused: {refused.stderr.strip()}") from None
+        run_tool(
+            [str(postgres_program("psql")), *options, f"--username={_SUPERUSER}", "--dbname=postgres"],
+            env={"PGPASSWORD": self.state.secret(_SUPERUSER), "LANG": "C.UTF-8", "PGCONNECT_TIMEOUT": "5"},
+            typed=sql,
+        )
 
     def _url(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self.state.secret(role)}@127.0.0.1:{self._port}/{database}"

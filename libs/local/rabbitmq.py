@@ -4,11 +4,9 @@ import base64
 import json
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 from typing_extensions import override
@@ -21,10 +19,10 @@ from libs.local.ports import free_port, is_free
 from libs.local.programs import erlang_program, rabbitmq_program
 from libs.local.service import Service
 from libs.local.state import State, write_private
+from libs.local.tool import run_tool
 
 VHOST = "gatehouse"
 _NODE = "gatehouse@localhost"
-_CTL_SECONDS = 60.0
 _EPMD_SECONDS = 5.0
 
 
@@ -177,20 +175,4 @@ class RabbitMQ(Service):
             raise LocalError(f"RabbitMQ refused: {said}")
 
     def _tool(self, args: Sequence[str], typed: str = "") -> str:
-        account: dict[str, Any] = {}
-        if self._account:
-            account = {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
-        done = subprocess.run(
-            args,
-            input=typed,
-            capture_output=True,
-            text=True,
-            timeout=_CTL_SECONDS,
-            cwd=self._home,
-            env=self._env(),
-            check=False,
-            **account,
-        )
-        if done.returncode != 0:
-            raise LocalError(f"{Path(args[0]).name} failed: {(done.stderr or done.stdout).strip()}")
-        return done.stdout.strip()
+        return run_tool(args, env=self._env(), cwd=self._home, account=self._account, typed=typed)

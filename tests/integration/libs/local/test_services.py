@@ -63,7 +63,7 @@ async def test_redis_wants_the_password(services: SessionServices, redis_url: st
     client = redis.asyncio.from_url(redis_url)
     assert await client.ping()
     await client.aclose()
-    stranger = redis.asyncio.from_url(redis_url.replace(":" + redis_url.split(":")[2].split("@")[0], ""))
+    stranger = redis.asyncio.from_url(redis_url.partition("//")[0] + "//" + redis_url.partition("@")[2])
     with pytest.raises(redis.exceptions.AuthenticationError):
         await stranger.ping()
     await stranger.aclose()
