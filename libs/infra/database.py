@@ -1,0 +1,183 @@
+"""PostgreSQL: sessions with bounded waits, and notifications.
+
+SQLAlchemy's engine over asyncpg; the only module that opens a connection to the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import asyncpg
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+_CLIENT_MARGIN = 1.0  # s that the client waits longer than the server, whose answer says more
+# Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, resources, operator, rollback.
+_PASSING = ("08", "40", "53", "55", "57")
+
+
+class DatabaseSettings(BaseModel):
+    """How a service reaches PostgreSQL, and how long it waits there."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    url: SecretStr = Field(
+        validation_alias="DATABASE_URL",
+        description="`postgresql://user:password@host:port/database` of a role that reads and writes rows.",
+    )
+    pool_size: int = Field(
+        10,
+        ge=2,
+        le=200,
+        validation_alias="DATABASE_POOL_SIZE",
+        description="Most connections of one process.",
+    )
+    connect_timeout: float = Field(
+        2.0,
+        gt=0,
+        le=30,
+        validation_alias="DATABASE_CONNECT_TIMEOUT",
+        description="How long a new connection, or a free one of the pool, is waited for (s).",
+    )
+    statement_timeout: float = Field(
+        3.0,
+        gt=0,
+        le=60,
+        validation_alias="DATABASE_STATEMENT_TIMEOUT",
+        description="How long one statement may run (s).",
+    )
+
+
+class DatabaseAway(Exception):
+    """The database does not answer now; the same request may succeed later."""
+
+
+class DatabaseRefused(Exception):
+    """The database answers, and does not let us in."""
+
+
+class Database:
+    """A pool of connections; statements are bounded by the server and, should it be silent, by the client."""
+
+    def __init__(self, settings: DatabaseSettings, *, application: str) -> None:
+        self._settings = settings
+        self._application = application
+        self._engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            pool_size=settings.pool_size,
+            max_overflow=0,
+            pool_timeout=settings.connect_timeout,
+            hide_parameters=True,  # a password hash has no place in a log
+        )
+        _drop_closed_connections(self._engine)
+        self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._reading = async_sessionmaker(
+            self._engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
+        )
+
+    @classmethod
+    async def open(cls, settings: DatabaseSettings, *, application: str) -> Self:
+        """A pool that has reached the server once; raises `DatabaseAway` or `DatabaseRefused`."""
+        database = cls(settings, application=application)
+        try:
+            await database.check()
+        except DBAPIError as error:
+            await database.close()
+            raise DatabaseRefused(f"the database refuses: {error.orig}") from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def check(self) -> None:
+        """Ask the server for a sign of life; raises `DatabaseAway`."""
+        async with self.reading() as session:
+            await session.execute(text("SELECT 1"))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[AsyncSession]:
+        """One transaction, committed at the end of the block; raises `DatabaseAway`."""
+        async with self._session(self._writing) as session:
+            # ruff: ignore[fallible-context-manager]  # an error in the block must skip the commit
+            yield session
+            await session.commit()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncSession]:
+        """Each statement a transaction of its own, in one round trip; raises `DatabaseAway`."""
+        async with self._session(self._reading) as session:
+            yield session
+
+    @asynccontextmanager
+    async def _session(self, make: async_sessionmaker[AsyncSession]) -> AsyncGenerator[AsyncSession]:
+        session = make()
+        try:
+            yield session
+        except (DBAPIError, OSError, PoolTimeoutError) as error:
+            # A silent server would not answer a ROLLBACK either.
+            await (session.invalidate() if isinstance(error, OSError) else session.rollback())
+            if _passes(error):
+                raise DatabaseAway(f"the database does not answer: {type(error).__name__}") from error
+            raise
+        finally:
+            await session.close()
+
+    @asynccontextmanager
+    async def notifications(self, channel: str, heard: Callable[[], None]) -> AsyncGenerator[asyncio.Event]:
+        """LISTEN on a connection of its own: ``heard()`` for each NOTIFY; the event yielded is set when it is gone.
+
+        Raises `DatabaseAway`.
+        """
+        gone = asyncio.Event()
+        try:
+            connection = await self._connect()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise DatabaseAway(f"the database does not answer: {type(error).__name__}") from error
+        connection.add_termination_listener(lambda _: gone.set())
+        try:
+            await connection.add_listener(channel, lambda *_: heard())
+            yield gone
+        finally:
+            connection.terminate()
+
+    async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection[asyncpg.Record]:
+        milliseconds = str(int(self._settings.statement_timeout * 1000))
+        return await asyncpg.connect(
+            self._settings.url.get_secret_value(),
+            timeout=self._settings.connect_timeout,
+            command_timeout=self._settings.statement_timeout + _CLIENT_MARGIN,
+            server_settings={
+                "application_name": self._application,
+                "statement_timeout": milliseconds,
+                "idle_in_transaction_session_timeout": milliseconds,
+                "timezone": "UTC",
+            },
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+def _drop_closed_connections(engine: AsyncEngine) -> None:
+    """Replace a pooled connection that the server has closed when it is taken: no ping, so no round trip."""
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def replace_closed(dbapi_connection: Any, _record: Any, _proxy: Any) -> None:
+        if dbapi_connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+
+def _passes(error: DBAPIError | OSError | PoolTimeoutError) -> bool:
+    """Whether the same statement may succeed later."""
+    if not isinstance(error, DBAPIError):
+        return True
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state.startswith(_PASSING)

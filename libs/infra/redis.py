@@ -1,0 +1,65 @@
+"""Redis: a client with bounded waits. Nothing in it is the only copy of anything."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+
+class RedisSettings(BaseModel):
+    """How a service reaches Redis, and how long it waits there."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    url: SecretStr = Field(
+        validation_alias="REDIS_URL",
+        description="`redis://user:password@host:port/database` or `rediss://`.",
+    )
+    timeout: float = Field(
+        1.0,
+        gt=0,
+        le=30,
+        validation_alias="REDIS_TIMEOUT",
+        description="How long a connection and each answer is waited for (s).",
+    )
+
+
+class RedisAway(Exception):
+    """Redis does not answer now."""
+
+
+class RedisConnections:
+    """The connections of one process to Redis."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self.client = Redis.from_url(
+            settings.url.get_secret_value(),
+            socket_timeout=settings.timeout,
+            socket_connect_timeout=settings.timeout,
+            decode_responses=True,
+        )
+
+    @classmethod
+    async def open(cls, settings: RedisSettings) -> Self:
+        """Connections that have reached the server once; raises `RedisAway`."""
+        connections = cls(settings)
+        try:
+            await connections.check()
+        except BaseException:
+            await connections.close()
+            raise
+        return connections
+
+    async def check(self) -> None:
+        """Ask the server for a sign of life; raises `RedisAway`."""
+        try:
+            await self.client.ping()
+        except (OSError, RedisError) as error:
+            raise RedisAway(f"Redis does not answer: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.client.aclose()
