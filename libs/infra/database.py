@@ -15,9 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.pool import NullPool
 
+_OWNER_CONNECT = 10.0  # s
 _CLIENT_MARGIN = 1.0  # s that the client waits longer than the server, whose answer says more
+_IDLE_TRANSACTION = (
+    "10000"  # ms after which the server gives up on a client that stalls with locks in its hands
+)
 # Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, resources, operator, rollback.
 _PASSING = ("08", "40", "53", "55", "57")
 
@@ -59,7 +70,7 @@ class DatabaseAway(Exception):
 
 
 class DatabaseRefused(Exception):
-    """The database answers, and does not let us in."""
+    """The database answers, and will not do it."""
 
 
 class Database:
@@ -90,7 +101,7 @@ class Database:
             await database.check()
         except DBAPIError as error:
             await database.close()
-            raise DatabaseRefused(f"the database refuses: {error.orig}") from error
+            raise _named(error) from error
         except BaseException:
             await database.close()
             raise
@@ -124,7 +135,7 @@ class Database:
             # A silent server would not answer a ROLLBACK either.
             await (session.invalidate() if isinstance(error, OSError) else session.rollback())
             if _passes(error):
-                raise DatabaseAway(f"the database does not answer: {type(error).__name__}") from error
+                raise _named(error) from error
             raise
         finally:
             await session.close()
@@ -148,15 +159,14 @@ class Database:
             connection.terminate()
 
     async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection[asyncpg.Record]:
-        milliseconds = str(int(self._settings.statement_timeout * 1000))
         return await asyncpg.connect(
             self._settings.url.get_secret_value(),
             timeout=self._settings.connect_timeout,
             command_timeout=self._settings.statement_timeout + _CLIENT_MARGIN,
             server_settings={
                 "application_name": self._application,
-                "statement_timeout": milliseconds,
-                "idle_in_transaction_session_timeout": milliseconds,
+                "statement_timeout": str(int(self._settings.statement_timeout * 1000)),
+                "idle_in_transaction_session_timeout": _IDLE_TRANSACTION,
                 "timezone": "UTC",
             },
         )
@@ -164,6 +174,35 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+
+
+@asynccontextmanager
+async def owner_connection(url: str) -> AsyncGenerator[AsyncConnection]:
+    """One transaction of the role that owns the schemas; its statements may take their time.
+
+    Raises `DatabaseAway` or `DatabaseRefused`.
+    """
+
+    async def connect(*_: Any, **__: Any) -> asyncpg.Connection[asyncpg.Record]:
+        return await asyncpg.connect(
+            url, timeout=_OWNER_CONNECT, server_settings={"application_name": "migrate"}
+        )
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    except (DBAPIError, OSError) as error:
+        raise _named(error) from error
+    finally:
+        await engine.dispose()
+
+
+def _named(error: DBAPIError | OSError | PoolTimeoutError) -> DatabaseAway | DatabaseRefused:
+    """What the rest of Gatehouse calls this error of the driver."""
+    if _passes(error):
+        return DatabaseAway(f"the database does not answer: {type(error).__name__}")
+    return DatabaseRefused(f"the database refuses: {getattr(error, 'orig', error)}")
 
 
 def _drop_closed_connections(engine: AsyncEngine) -> None:

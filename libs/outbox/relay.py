@@ -1,0 +1,133 @@
+"""The relay: brings the outbox's rows to the broker, and marks those that the broker has confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Self
+
+import structlog
+
+from libs.infra.database import Database, DatabaseAway
+from libs.messaging import Bus, CallError, EventMessage
+from libs.outbox.outbox import Outbox
+from libs.outbox.settings import OutboxSettings
+
+_log = structlog.get_logger(__name__)
+_STOP_SECONDS = 5.0
+
+
+@dataclass
+class _Lane:
+    """Urgent rows have a lane of their own, so that they wait behind nobody."""
+
+    urgent: bool
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Relay:
+    """Tells what the outbox holds: at once after a commit in this process, on NOTIFY from others, else by looking.
+
+    Delivery is at least once: a crash after the confirm and before the mark sends the same message id again.
+    """
+
+    def __init__(self, outbox: Outbox, database: Database, bus: Bus, settings: OutboxSettings) -> None:
+        self._outbox = outbox
+        self._database = database
+        self._bus = bus
+        self._settings = settings
+        self._lanes = (_Lane(urgent=True), _Lane(urgent=False))
+        self._stopping = False
+        self._running: list[asyncio.Task[None]] = []
+        self._hearing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, outbox: Outbox, database: Database, bus: Bus, settings: OutboxSettings) -> Self:
+        """A relay that runs until `stop`."""
+        relay = cls(outbox, database, bus, settings)
+        outbox.on_commit(relay.wake)
+        relay._running = [asyncio.create_task(relay._run(lane)) for lane in relay._lanes]
+        relay._hearing = asyncio.create_task(relay._hear())
+        return relay
+
+    def wake(self, urgent: bool) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  # the outbox's callback
+        """There is something to tell."""
+        self._lanes[0 if urgent else 1].woken.set()
+
+    async def stop(self) -> None:
+        """Tell what still waits, within a bound; what is left stays in the table."""
+        self._stopping = True
+        self._wake_all()
+        if self._hearing is not None:
+            self._hearing.cancel()
+            await asyncio.wait([self._hearing])
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=_STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _wake_all(self) -> None:
+        for lane in self._lanes:
+            lane.woken.set()
+
+    async def _hear(self) -> None:
+        """Be woken by NOTIFY; while the database is away, looking is what is left."""
+        while True:
+            try:
+                async with self._database.notifications(self._outbox.channel, self._wake_all) as gone:
+                    await gone.wait()
+            except DatabaseAway:
+                pass
+            await asyncio.sleep(self._settings.poll_interval)
+
+    async def _run(self, lane: _Lane) -> None:
+        while True:
+            lane.woken.clear()
+            more = await self._attempt(lane)
+            if more:
+                continue
+            if self._stopping:
+                return
+            try:
+                async with asyncio.timeout(self._settings.poll_interval):
+                    await lane.woken.wait()
+            except TimeoutError:
+                pass
+
+    async def _attempt(self, lane: _Lane) -> bool:
+        """One pass; whatever goes wrong, the next one comes after a pause."""
+        if not self._bus.connected:
+            return False
+        try:
+            return await self._tell(lane)
+        except DatabaseAway as error:
+            _log.warning("outbox_waits", reason=str(error))
+        except Exception:  # ruff: ignore[blind-except]  # the relay must outlive whatever one pass meets
+            _log.exception("outbox_pass_failed")
+        return False
+
+    async def _tell(self, lane: _Lane) -> bool:
+        """Publish one batch; says whether there may be more."""
+        batch = self._settings.batch
+        async with self._outbox.claim(self._database, urgent=lane.urgent, limit=batch) as claim:
+            outcomes = await asyncio.gather(*(self._publish(message) for message in claim.messages))
+            refused = [one for one, sent in zip(claim.messages, outcomes, strict=True) if not sent]
+            await claim.sent([one.message_id for one in claim.messages if one not in refused])
+            if self._bus.connected:
+                for message in refused:
+                    await claim.postpone(message.message_id, limit=self._settings.retry_limit)
+        return len(claim.messages) == batch and len(refused) < batch
+
+    async def _publish(self, message: EventMessage) -> bool:
+        """Whether the broker has it."""
+        try:
+            async with asyncio.timeout(self._settings.confirm_timeout):
+                await self._bus.send(message)
+        except (CallError, TimeoutError) as error:
+            _log.warning(
+                "event_not_confirmed", name=message.name, id=message.message_id, reason=type(error).__name__
+            )
+            return False
+        self._outbox.confirmed(message.message_id)
+        return True
