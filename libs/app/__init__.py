@@ -10,24 +10,40 @@ from libs.app.bootstrap import (
     create_service_app,
     service_lifespan,
 )
+from libs.app.edge import EdgeSettings, Exchange, exchange_of
 from libs.app.errors import DependencyAway, SettingsInvalid, StartFailed
 from libs.app.health import Health, Probe
 from libs.app.listening import HttpSettings, OperationsSettings
 from libs.app.logging import LogSettings, configure_logging
+from libs.app.problem import (
+    BodyTooLarge,
+    MethodNotAllowed,
+    NotFound,
+    ProblemResponse,
+    RequestTimeout,
+    UnsupportedMediaType,
+)
 from libs.app.server import run_service
 from libs.app.settings import EnvPrefix, ServiceSettings, load_settings
 from libs.app.stopping import stop_within
 
 __all__ = [
+    "BodyTooLarge",
     "ContainerFactory",
     "DependencyAway",
+    "EdgeSettings",
     "EnvPrefix",
+    "Exchange",
     "Health",
     "HttpSettings",
     "ListenerFactory",
     "LogSettings",
+    "MethodNotAllowed",
+    "NotFound",
     "OperationsSettings",
     "Probe",
+    "ProblemResponse",
+    "RequestTimeout",
     "RouterFactory",
     "ServiceApp",
     "ServiceContainer",
@@ -35,8 +51,10 @@ __all__ = [
     "SettingsInvalid",
     "StartFailed",
     "TopologyDeclarator",
+    "UnsupportedMediaType",
     "configure_logging",
     "create_service_app",
+    "exchange_of",
     "load_settings",
     "run_service",
     "service_lifespan",

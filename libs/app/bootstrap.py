@@ -6,6 +6,7 @@ starts the listeners and is ready. On a stop it runs the exact reverse: not read
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
@@ -13,8 +14,12 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from libs.app.access_log import AccessLog, json_line, text_line
+from libs.app.edge import Edge, EdgeSettings
 from libs.app.errors import StartFailed
 from libs.app.health import Health, Probe, health_routes, operations_routes
+from libs.app.logging import is_text
+from libs.app.problem import render_errors
 from libs.app.settings import ServiceSettings, load_settings
 from libs.app.stopping import stop_within
 from libs.messaging import Bus, Subscription
@@ -79,16 +84,30 @@ class ServiceApp(FastAPI, Generic[SettingsT, ContainerT]):
                 self.include_router(router)
             else:
                 self._router_factories.append(router)
+        render_errors(self)
+        self.add_middleware(
+            Edge, settings=settings.edge or EdgeSettings(), access_log=_access_log(name, settings)
+        )
 
     def include_routers_of(self, container: ContainerT) -> None:
-        """Add the routers that are made from the container."""
-        for factory in self._router_factories:
-            self.include_router(factory(container))
+        """Put the routers that are made from the container before all others."""
+        made = [route for factory in self._router_factories for route in factory(container).routes]
+        self.router.routes[:0] = made
 
     async def dismiss_clients(self) -> None:
         """Send away those who are connected for long; the first act of a stop."""
         if self.container is not None:
             await self.container.dismiss_clients()
+
+
+def _access_log(name: str, settings: ServiceSettings) -> AccessLog | None:
+    """None where it is switched off, or where only warnings are logged."""
+    wanted = (
+        settings.edge is not None and settings.edge.access_log and settings.log.level in {"debug", "info"}
+    )
+    if not wanted:
+        return None
+    return AccessLog(name, sys.stdout, text_line if is_text(settings.log) else json_line)
 
 
 def create_service_app(

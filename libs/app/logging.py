@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextvars import ContextVar
 from typing import Any, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
+
+from libs.messaging import current_caller
+
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+"""The id of the HTTP request that this task answers."""
 
 
 class LogSettings(BaseModel):
@@ -25,11 +31,17 @@ class LogSettings(BaseModel):
     )
 
 
+def is_text(settings: LogSettings) -> bool:
+    """Whether lines are written for a person rather than for a machine."""
+    return settings.format == "text" or (settings.format == "auto" and sys.stdout.isatty())
+
+
 def configure_logging(settings: LogSettings, *, service: str) -> None:
     """Send structlog's and the standard library's events the same way; called once, before anything starts."""
-    text = settings.format == "text" or (settings.format == "auto" and sys.stdout.isatty())
+    text = is_text(settings)
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -66,6 +78,15 @@ def configure_logging(settings: LogSettings, *, service: str) -> None:
         own.handlers.clear()
         own.propagate = True
         own.setLevel(max(logging.WARNING, root.level))  # its start and stop are told by the service itself
+
+
+def _add_request_id(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Name the request that a line belongs to, whether it came over HTTP or over the bus."""
+    if request_id := current_request_id.get() or current_caller().request_id:
+        event.setdefault("request_id", request_id)
+    return event
 
 
 def _service_name(service: str) -> structlog.typing.Processor:

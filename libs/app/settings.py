@@ -24,6 +24,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
+from libs.app.edge import EdgeSettings
 from libs.app.errors import SettingsInvalid
 from libs.app.listening import HttpSettings, OperationsSettings
 from libs.app.logging import LogSettings
@@ -59,6 +60,8 @@ class ServiceSettings(BaseSettings):
     operations: OperationsSettings
     http: HttpSettings | None = None
     """Where clients come in; a service without it is reached over RabbitMQ only."""
+    edge: EdgeSettings | None = None
+    """What its clients must keep to."""
 
     @classmethod
     @override

@@ -1,0 +1,220 @@
+"""The edge of a service: what every HTTP request passes, whatever route it is for.
+
+One layer of plain ASGI does what would be five: it names the request, finds the client's address behind trusted proxies,
+bounds the body, adds the headers of security and CORS, renders what nobody caught, and writes access log and metrics.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Mapping
+from ipaddress import ip_network
+from typing import Annotated
+
+import structlog
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.app.access_log import Access, AccessLog
+from libs.app.client_address import ClientAddress, Network
+from libs.app.cors import Cors, RawHeaders
+from libs.app.logging import current_request_id
+from libs.app.metrics import HttpMetrics
+from libs.app.problem import BodyTooLarge, ProblemResponse
+from libs.messaging import AppError, InternalError, new_message_id
+
+_log = structlog.get_logger(__name__)
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+_SCOPE_KEY = "gatehouse.exchange"
+_CLOSED_BY_CLIENT = 499  # what access logs write, since nginx, for an answer that nobody waited for
+
+
+def _words(value: object) -> object:
+    """`a,b` as a list."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _networks(value: object) -> object:
+    words = _words(value)
+    return [ip_network(word, strict=False) for word in words] if isinstance(words, list) else words
+
+
+class EdgeSettings(BaseModel):
+    """What every HTTP request must keep to, and what every answer says to browsers."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    max_body: int = Field(
+        65_536, ge=0, validation_alias="MAX_BODY", description="Largest request body read (bytes)."
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = Field(
+        (),
+        validation_alias="TRUSTED_PROXIES",
+        description="Addresses or networks of proxies whose `X-Forwarded-For` is believed, separated by commas.",
+    )
+    cors_origins: Annotated[frozenset[str], BeforeValidator(_words)] = Field(
+        frozenset(),
+        validation_alias="CORS_ORIGINS",
+        description="Origins of web pages that may call, separated by commas; `*` allows all, empty none.",
+    )
+    security_headers: bool = Field(
+        default=True,
+        validation_alias="SECURITY_HEADERS",
+        description="Send the headers that keep browsers from sniffing, framing and leaking (OWASP Secure Headers).",
+    )
+    hsts_seconds: int = Field(
+        0,
+        ge=0,
+        validation_alias="HSTS_SECONDS",
+        description="`Strict-Transport-Security` max-age (s); 0 sends none, set it where all traffic is TLS.",
+    )
+    access_log: bool = Field(
+        default=True, validation_alias="ACCESS_LOG", description="Write one line per request."
+    )
+
+
+class Exchange:
+    """One request and its answer, as they pass the edge."""
+
+    __slots__ = (
+        "_answer_headers",
+        "_limit",
+        "_read",
+        "_receive",
+        "_send",
+        "client",
+        "headers",
+        "request_id",
+        "status",
+    )
+
+    def __init__(
+        self,
+        headers: Mapping[bytes, bytes],
+        client: str,
+        request_id: str,
+        limit: int,
+        answer_headers: RawHeaders,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self.headers = headers
+        """The request's headers by lower-case name; of a repeated one, the last."""
+        self.client = client
+        """The client's address."""
+        self.request_id = request_id
+        self.status = 0
+        """The answer's status once it has begun."""
+        self._limit = limit
+        self._read = 0
+        self._answer_headers = answer_headers
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        """ASGI's receive; raises `BodyTooLarge` as soon as the body cannot fit, at best before any of it is read."""
+        if int(self.headers.get(b"content-length", 0)) > self._limit:
+            raise BodyTooLarge
+        message = await self._receive()
+        self._read += len(message.get("body", b""))
+        if self._read > self._limit:
+            raise BodyTooLarge
+        return message
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """ASGI's send, with the edge's headers added."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message["headers"], *self._answer_headers]
+        return self._send(message)
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """The exchange that a request belongs to."""
+    found: Exchange = scope[_SCOPE_KEY]
+    return found
+
+
+class Edge:
+    """Plain ASGI around the routes; a WebSocket only gets its client's address."""
+
+    def __init__(self, app: ASGIApp, *, settings: EdgeSettings, access_log: AccessLog | None = None) -> None:
+        self._app = app
+        self._max_body = settings.max_body
+        self._address = ClientAddress(settings.trusted_proxies)
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
+        self._static_headers = _static_headers(settings)
+        self._access_log = access_log
+        self._metrics = HttpMetrics()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, one WebSocket, or the lifespan."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            scope["client"] = (self._address.of(scope), 0)
+        await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        exchange = self._open(scope, headers, receive, send)
+        scope[_SCOPE_KEY] = exchange
+        current_request_id.set(exchange.request_id)
+        try:
+            if self._cors is not None and (preflight := self._cors.preflight(scope["method"], headers)):
+                await exchange.send({"type": "http.response.start", "status": 204, "headers": preflight})
+                await exchange.send({"type": "http.response.body", "body": b""})
+            else:
+                await self._app(scope, exchange.receive, exchange.send)
+        except Exception as error:
+            if exchange.status:  # too late to say anything; the server cuts the connection
+                raise
+            await _problem(error)(scope, receive, exchange.send)
+        finally:
+            self._tell(scope, exchange, time.perf_counter() - started)
+
+    def _open(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> Exchange:
+        given = headers.get(b"x-request-id", b"")
+        request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_message_id()
+        answer_headers = [(b"x-request-id", request_id.encode()), *self._static_headers]
+        if self._cors is not None:
+            answer_headers += self._cors.answer(headers)
+        return Exchange(
+            headers, self._address.of(scope), request_id, self._max_body, answer_headers, receive, send
+        )
+
+    def _tell(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
+        status = exchange.status or _CLOSED_BY_CLIENT
+        route = getattr(scope.get("route"), "path", "")
+        self._metrics.observe(scope["method"], route, status, seconds)
+        if self._access_log is not None:
+            self._access_log.write(
+                Access(scope["method"], scope["path"], status, seconds, exchange.client, exchange.request_id)
+            )
+
+
+def _problem(error: Exception) -> ProblemResponse:
+    """What the client may know of it; the rest is in the log."""
+    if isinstance(error, AppError):
+        return ProblemResponse(error)
+    _log.error("request_failed", exc_info=error)
+    return ProblemResponse(InternalError())
+
+
+def _static_headers(settings: EdgeSettings) -> RawHeaders:
+    headers: RawHeaders = []
+    if settings.security_headers:
+        headers += [
+            (b"x-content-type-options", b"nosniff"),
+            (b"content-security-policy", b"frame-ancestors 'none'"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+        ]
+    if settings.hsts_seconds:
+        headers.append(
+            (b"strict-transport-security", b"max-age=%d; includeSubDomains" % settings.hsts_seconds)
+        )
+    return headers

@@ -1,0 +1,86 @@
+"""Following the auth service: which sessions end, and which keys sign.
+
+The process's control queue is bound first and the auth service asked afterwards, at the start and after every reconnect,
+so that nothing falls between; until that is done the gateway is not ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import structlog
+from typing_extensions import override
+
+from libs.domain.auth import KEYS_ROTATED, SESSION_REVOKED, KeysRotated, SessionRevoked
+from libs.gateway.keys import PublicKeys
+from libs.gateway.revocation import Revocations, catch_up
+from libs.messaging import AppError, Bus, Listeners, Subscription
+
+_log = structlog.get_logger(__name__)
+_TICK = 1.0  # seconds
+
+
+class AuthFeed(Subscription):
+    """Keeps keys and revocations as the auth service has them, as long as it is not stopped."""
+
+    def __init__(self, bus: Bus, keys: PublicKeys, revocations: Revocations) -> None:
+        self._bus = bus
+        self._keys = keys
+        self._revocations = revocations
+        self._behind = True
+        self._wake = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
+        self._control: Subscription | None = None
+
+    async def start(self, listeners: Listeners) -> None:
+        """Bind the control queue with the rows of ``listeners`` and its own, and follow from then on."""
+        listeners.on(SESSION_REVOKED, self._on_session_revoked)
+        listeners.on(KEYS_ROTATED, self._on_keys_rotated)
+        self._control = await self._bus.control(listeners, bound=self._on_bound)
+        self._following = asyncio.create_task(self._follow())
+
+    @override
+    async def stop(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._following
+        if self._control is not None:
+            await self._control.stop()
+
+    async def check(self) -> None:
+        """The readiness probe: raises until keys and revocations are known, and when they have grown old."""
+        if self._behind or not self._revocations.is_current:
+            raise ConnectionError("keys and revocations are not known")
+
+    async def _on_bound(self) -> None:
+        self._behind = True
+        self._wake.set()
+
+    async def _on_session_revoked(self, event: SessionRevoked) -> None:
+        self._revocations.add(str(event.session_id), event.until)
+
+    async def _on_keys_rotated(self, _event: KeysRotated) -> None:
+        await self._keys.load()
+
+    async def _follow(self) -> None:
+        while True:
+            if self._behind:
+                await self._catch_up()
+            if not self._behind and self._bus.connected:
+                self._revocations.confirm()
+            self._revocations.forget_expired()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _catch_up(self) -> None:
+        self._behind = False  # a queue that is bound anew in the meantime sets it again
+        try:
+            await self._keys.load()
+            await catch_up(self._bus, self._revocations)
+        except AppError as error:
+            self._behind = True
+            _log.warning("auth_service_not_asked", reason=error.code)

@@ -1,0 +1,227 @@
+"""HTTP routes made from contracts: what the list of operations says is served, and everything asks for a token first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+from typing_extensions import override
+
+from libs.app import Exchange, MethodNotAllowed, NotFound, ProblemResponse, exchange_of
+from libs.gateway.authorization import Authorization, challenge
+from libs.gateway.incoming import ClientGone, Incoming
+from libs.messaging import (
+    AUTHENTICATED,
+    AnyOperation,
+    AppError,
+    Bus,
+    Caller,
+    Client,
+    Http,
+    Identity,
+    acting_for,
+)
+
+_TRACEPARENT = re.compile(
+    rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
+)  # W3C Trace Context, section 3.2
+_MAX_USER_AGENT = 256  # characters
+
+
+class ContractRoute:
+    """One operation at one method of a path: judge the caller, pass the body on, give the reply back as it is."""
+
+    def __init__(self, operation: AnyOperation, http: Http, bus: Bus, authorization: Authorization) -> None:
+        self.operation = operation
+        self.http = http
+        self._bus = bus
+        self._authorization = authorization
+        self._incoming = Incoming(operation, http)
+        self._has_reply = http.status != HTTPStatus.NO_CONTENT
+        self._headers = [(b"content-type", b"application/json")] if self._has_reply else []
+        if http.no_store:
+            self._headers.append((b"cache-control", b"no-store"))
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, path: Mapping[str, str]) -> None:
+        """Answer one request; ``path`` holds the fields that the path carries."""
+        exchange = exchange_of(scope)
+        try:
+            # The token comes first: whoever has none learns nothing about what else is wrong.
+            identity = await self._authorization.admit(
+                self.operation.access, exchange.headers.get(b"authorization")
+            )
+            body = await self._incoming.read(exchange, scope["query_string"], path)
+            reply = await self._bus.forward(self.operation, body, caller_of(exchange, identity))
+        except AppError as error:
+            await ProblemResponse(error, challenge(error))(scope, receive, send)
+        except ClientGone:
+            return
+        else:
+            await self._reply(reply, send)
+
+    async def _reply(self, reply: bytes, send: Send) -> None:
+        headers = self._headers
+        if self._has_reply:
+            headers = [*headers, (b"content-length", b"%d" % len(reply))]
+        await send({"type": "http.response.start", "status": self.http.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply if self._has_reply else b""})
+
+
+class Resource:
+    """The operations at one path, by method; HEAD is served where GET is, and OPTIONS everywhere."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        """The template, as metrics name it."""
+        self.routes: dict[str, ContractRoute] = {}
+
+    def add(self, route: ContractRoute) -> None:
+        """Serve ``route`` at its method; raises ValueError where another contract has the place."""
+        method = route.http.method
+        if method in self.routes:
+            taken = self.routes[method].operation.name
+            raise ValueError(f"{route.operation.name} and {taken} both want {method} {self.path}")
+        self.routes[method] = route
+        if method == "GET":
+            self.routes["HEAD"] = route
+
+    @property
+    def allow(self) -> str:
+        """The value of an ``Allow`` header (RFC 9110, section 10.2.1)."""
+        return ", ".join(sorted({*self.routes, "OPTIONS"}))
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, path: Mapping[str, str]) -> None:
+        """Answer one request."""
+        route = self.routes.get(scope["method"])
+        if route is not None:
+            await route.answer(scope, receive, send, path)
+        elif scope["method"] == "OPTIONS":
+            await Response(status_code=HTTPStatus.NO_CONTENT, headers={"allow": self.allow})(
+                scope, receive, send
+            )
+        else:
+            await ProblemResponse(MethodNotAllowed(), {"allow": self.allow})(scope, receive, send)
+
+
+class Gate(BaseRoute):
+    """The gateway's first route: it serves the contracts, and guards whatever is routed behind it.
+
+    A path behind it is reached with a valid token only, unless it is one of ``open_paths``; a WebSocket must be one of
+    them and judge its clients itself.
+    """
+
+    path = ""
+
+    def __init__(
+        self,
+        operations: Iterable[AnyOperation],
+        *,
+        bus: Bus,
+        authorization: Authorization,
+        open_paths: Collection[str],
+    ) -> None:
+        self._authorization = authorization
+        self._open = frozenset(open_paths)
+        self._resources: dict[str, Resource] = {}
+        for operation in operations:
+            if operation.http is not None:
+                resource = self._resources.setdefault(operation.http.path, Resource(operation.http.path))
+                resource.add(ContractRoute(operation, operation.http, bus, authorization))
+        self._patterns = [
+            (_pattern(path), resource) for path, resource in self._resources.items() if "{" in path
+        ]
+
+    @property
+    def routes(self) -> list[ContractRoute]:
+        """Every contract that is served."""
+        return [
+            route
+            for resource in self._resources.values()
+            for method, route in resource.routes.items()
+            if method == route.http.method
+        ]
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path = scope["path"]
+        if scope["type"] == "http":
+            resource = self._resources.get(path)
+            if resource is not None and "{" not in path:
+                return Match.FULL, {"route": resource, "path_params": {}}
+            for pattern, found in self._patterns:
+                if match := pattern.fullmatch(path):
+                    return Match.FULL, {"route": found, "path_params": match.groupdict()}
+        if path in self._open:
+            return Match.NONE, {}
+        return Match.FULL, {"route": self}
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        resource = scope["route"]
+        if isinstance(resource, Resource):
+            await resource.answer(scope, receive, send, scope["path_params"])
+        elif scope["type"] == "websocket":
+            await WebSocketClose(code=1008)(scope, receive, send)
+        else:
+            await self._guard(scope, receive, send)
+
+    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request with a valid token through to a route that is no contract's, on its bearer's behalf."""
+        found = _first_match(scope, [route for route in scope["router"].routes if route is not self])
+        if found is None:
+            raise NotFound
+        route, child_scope = found
+        exchange = exchange_of(scope)
+        try:
+            identity = await self._authorization.admit(AUTHENTICATED, exchange.headers.get(b"authorization"))
+        except AppError as error:
+            await ProblemResponse(error, challenge(error))(scope, receive, send)
+            return
+        scope.update({"route": route, **child_scope})
+        with acting_for(caller_of(exchange, identity)):
+            await route.handle(scope, receive, send)
+
+
+def caller_of(exchange: Exchange, identity: Identity | None) -> Caller:
+    """On whose behalf a call is made for this request."""
+    headers = exchange.headers
+    trace = headers.get(b"traceparent", b"")
+    return Caller(
+        identity=identity,
+        client=_client(exchange.client, headers.get(b"user-agent", b"")),
+        traceparent=trace.decode() if _TRACEPARENT.fullmatch(trace) else "",
+        request_id=exchange.request_id,
+    )
+
+
+@lru_cache(maxsize=4096)  # a client keeps its encoded header over many requests
+def _client(ip: str, user_agent: bytes) -> Client:
+    return Client(ip, user_agent[:_MAX_USER_AGENT].decode("latin-1"))
+
+
+def _first_match(scope: Scope, routes: Iterable[BaseRoute]) -> tuple[BaseRoute, Scope] | None:
+    """The route that answers, one for another method only where no other is."""
+    partial = None
+    for route in routes:
+        match, child_scope = route.matches(scope)
+        if match is Match.FULL:
+            return route, child_scope
+        if match is Match.PARTIAL and partial is None:
+            partial = route, child_scope
+    return partial
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """A template as a pattern: a field is one segment of the path."""
+    literal = re.split(r"{\w+}", path)
+    fields = re.findall(r"{(\w+)}", path)
+    parts = [re.escape(literal[0])]
+    for name, text in zip(fields, literal[1:], strict=True):
+        parts += [f"(?P<{name}>[^/]+)", re.escape(text)]
+    return re.compile("".join(parts))
