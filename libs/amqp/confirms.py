@@ -1,0 +1,130 @@
+"""Publications that the broker has not confirmed yet."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from itertools import chain
+from typing import Final
+
+from libs.amqp.errors import AmqpError, ChannelClosed, Nacked, Returned
+from libs.amqp.frames import published_to
+from libs.amqp.properties import decode_properties
+
+logger = logging.getLogger(__name__)
+
+Confirmation = asyncio.Future[None]
+"""Done when the broker has taken responsibility; fails with Nacked, Returned or ConnectionLost."""
+
+OnConfirm = Callable[[AmqpError | None], None]
+"""Called once: with None when the broker has taken responsibility, else with the error."""
+
+Outcome = Confirmation | OnConfirm | None
+Publication = tuple[bytes, int, bytes, bytes]
+"""Method frame, property flags, property fields, body."""
+
+
+class Confirms:
+    """The unconfirmed publications of one channel, from its opening to its end, by delivery tag."""
+
+    __slots__ = ("_last", "_low", "_returned", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, tuple[Outcome, Publication]] = {}
+        self._last = 0  # the tag of the latest publication
+        self._low = 0  # every tag up to here is confirmed
+        self._returned = 0  # the tag of the latest publication that came back
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, outcome: Outcome, publication: Publication) -> None:
+        """Take the next delivery tag for a publication."""
+        self._last = tag = self._last + 1
+        self._waiting[tag] = (outcome, publication)
+
+    def settle(self, tag: int, *, multiple: bool, acked: bool) -> None:
+        """The broker's word on one publication, or on all up to it."""
+        if not multiple:
+            if tag == self._low + 1:
+                self._low = tag
+            self._settle_one(tag, acked=acked)
+            return
+        first, self._low = self._low + 1, max(tag, self._low)
+        for each in range(first, tag + 1):
+            self._settle_one(each, acked=acked)
+
+    def give_back(self, error: Returned, flags: int, fields: bytes, body: bytes) -> None:
+        """Fail the publication that came back unroutable; its confirm, still to come, changes nothing.
+
+        The broker returns messages in the order of their publishing, without saying their tags. Of those
+        published since the latest return, the first that has the same address, ids and body is the one; where
+        several are alike in all of these, they are alike to their publishers too.
+        """
+        came = (error.exchange, error.routing_key, *_ids(flags, fields))
+        for tag in chain(range(self._returned + 1, self._last + 1), range(self._low + 1, self._returned + 1)):
+            outcome, (method, flags, fields, sent) = self._waiting.get(tag, _NOTHING)
+            if sent == body and (*published_to(method), *_ids(flags, fields)) == came:
+                self._returned = tag
+                self._waiting[tag] = (_ignore, _NOTHING[1])
+                conclude(outcome, error)
+                return
+        logger.warning("a publication came back that waits for no confirm: %s", error)
+
+    def fail(self, error: ChannelClosed | None, reason: AmqpError) -> bool:
+        """End all of them: the one that `error` speaks of with it, the others with `reason`.
+
+        Says whether one was found that `error` speaks of.
+        """
+        waiting, self._waiting = self._waiting, {}
+        culprit = next((tag for tag, (_, sent) in waiting.items() if error and _blames(error, sent)), None)
+        if culprit is None and error is not None and len(waiting) == 1:
+            culprit = next(iter(waiting))
+        for tag, (outcome, _) in waiting.items():
+            conclude(outcome, error if tag == culprit else reason)
+        return culprit is not None
+
+    def _settle_one(self, tag: int, *, acked: bool) -> None:
+        entry = self._waiting.pop(tag, None)
+        if entry is not None:
+            conclude(entry[0], None if acked else Nacked("the broker refused the message"))
+
+
+def conclude(outcome: Outcome, error: AmqpError | None) -> None:
+    """Tell whoever published how it ended."""
+    if outcome is None:
+        if error is not None:
+            logger.warning("a publication failed, and nobody asked for its outcome: %s", error)
+    elif isinstance(outcome, asyncio.Future):
+        if outcome.done():
+            return
+        if error is None:
+            outcome.set_result(None)
+        else:
+            outcome.set_exception(error)
+    else:
+        try:
+            outcome(error)
+        except Exception:
+            logger.exception("an on_confirm callback failed")
+
+
+def _ignore(_: AmqpError | None) -> None:
+    pass
+
+
+def _ids(flags: int, fields: bytes) -> tuple[str | None, str | None]:
+    properties = decode_properties(flags, fields)
+    return properties.message_id, properties.correlation_id
+
+
+def _blames(error: ChannelClosed, publication: Publication) -> bool:
+    """Whether the broker's text speaks of this publication: it names the exchange, or the forged user id."""
+    method, flags, fields, _ = publication
+    exchange, _ = published_to(method)
+    if f"exchange '{exchange}'" in error.text:
+        return True
+    user_id = decode_properties(flags, fields).user_id
+    return user_id is not None and f"user_id property set to '{user_id}'" in error.text
+
+
+_NOTHING: Final[tuple[Outcome, Publication]] = (None, (b"", 0, b"", b""))

@@ -1,0 +1,330 @@
+"""A connection that stays: it comes back by itself, with everything that was declared and consumed on it."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import chain
+from ssl import SSLContext
+from typing import Self
+
+from libs.amqp.backoff import Backoff
+from libs.amqp.channel import Channel
+from libs.amqp.channel_protocol import ChannelProtocol
+from libs.amqp.dialing import dial
+from libs.amqp.endpoint import Endpoint
+from libs.amqp.errors import AmqpError, ConnectionClosed, ConnectionLost
+from libs.amqp.gate import Gate
+from libs.amqp.mending import Mender
+from libs.amqp.recovery import Missing, Restorer
+from libs.amqp.request import answered
+from libs.amqp.subscription import Subscription
+from libs.amqp.topology import Topology
+from libs.amqp.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+OnLost = Callable[[AmqpError], None]
+OnRestored = Callable[[], Awaitable[None] | None]
+
+
+class Connection:
+    """A connection to one of several brokers.
+
+    Made by `open`. From then on it reconnects for ever, until `close`: with delays of `backoff`, declaring
+    exchanges, queues and bindings again and restarting consumers. Meanwhile publications and calls fail with
+    ConnectionLost at once; `wait_open` and `Channel.ready` wait.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        name: str,
+        heartbeat: int,
+        timeout: float,
+        backoff: Backoff,
+        tls: SSLContext | None,
+    ) -> None:
+        self.name = name
+        self.timeout = timeout
+        self._endpoints = list(endpoints)
+        self._heartbeat = heartbeat
+        self._backoff = backoff
+        self._tls = tls
+        self._topology = Topology()
+        self._channels: dict[int, Channel] = {}
+        self._gate = Gate()
+        self._wire: Wire | None = None
+        self._open = False
+        self._closed = False
+        self._lost_callbacks: list[OnLost] = []
+        self._restored_callbacks: list[OnRestored] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._supervisor: asyncio.Task[None] | None = None
+        self._keeper = ChannelProtocol(1, prefetch=0, confirming=False)
+        self._restorer = Restorer(self._keeper, timeout, self._renamed)
+        self._mender = Mender(
+            self._topology, backoff, timeout, restore=self._declare, connected=lambda: self.wait_open(None)
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        endpoints: Sequence[Endpoint],
+        *,
+        name: str,
+        heartbeat: int = 20,
+        timeout: float = 10.0,
+        backoff: Backoff | None = None,
+        ssl: SSLContext | None = None,
+    ) -> Self:
+        """Connect to the first endpoint that answers, tried in random order.
+
+        `name` is shown in RabbitMQ's management pages. `heartbeat` is in seconds; a silent line is given up
+        after one and a half of it. `timeout`, in seconds, bounds each attempt and is the default bound of
+        every call. `ssl` is used for `amqps` endpoints (None: the system's trust store).
+        Raises ConnectionFailed when no endpoint lets us in.
+        """
+        if not endpoints:
+            raise ValueError("a connection needs at least one endpoint")
+        connection = cls(endpoints, name, heartbeat, timeout, backoff or Backoff(), ssl)
+        await connection._connect()
+        connection._supervisor = asyncio.get_running_loop().create_task(connection._supervise())
+        return connection
+
+    @property
+    def is_open(self) -> bool:
+        """True while connected with everything restored."""
+        return self._open
+
+    @property
+    def blocked(self) -> str | None:
+        """Why the broker takes no publications now (a memory or disk alarm), or None."""
+        return None if self._wire is None else self._wire.blocked
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """The endpoint it is connected to."""
+        return None if self._wire is None else self._wire.endpoint
+
+    def on_lost(self, callback: OnLost) -> None:
+        """Call back with the reason whenever the connection is lost; not when it is closed by `close`."""
+        self._lost_callbacks.append(callback)
+
+    def on_restored(self, callback: OnRestored) -> None:
+        """Call back, or run a coroutine, whenever topology and consumers are back after a loss."""
+        self._restored_callbacks.append(callback)
+
+    async def wait_open(self, timeout: float | None = None) -> None:
+        """Wait until connected, `timeout` seconds (None: as long as it takes). Raises ConnectionLost."""
+        try:
+            await self._gate.until(self._is_open_or_closed, timeout)
+        except TimeoutError:
+            raise ConnectionLost("not connected") from None
+
+    async def channel(
+        self, *, prefetch: int = 0, confirms: bool = False, window: int = 1000, timeout: float | None = None
+    ) -> Channel:
+        """Open a channel.
+
+        `prefetch` bounds the unsettled deliveries of each of its consumers (0: no bound); `confirms` asks the
+        broker to confirm publications, of which at most `window` are unconfirmed before `Channel.ready` waits.
+        """
+        if self._wire is None or not self._open:
+            raise (ConnectionClosed if self._closed else ConnectionLost)("not connected")
+        protocol = ChannelProtocol(self._free_number(self._wire), prefetch=prefetch, confirming=confirms)
+        channel = Channel(
+            protocol,
+            self._topology,
+            timeout=self.timeout,
+            window=window,
+            is_paused=self._is_paused,
+            on_closed=self._forget,
+            on_cancelled=self._cancelled,
+        )
+        self._channels[protocol.number] = channel
+        protocol.on_lost = lambda subscription, error: self._mender.revive(protocol, subscription, error)
+        try:
+            await self._attach(self._wire, protocol, timeout)
+        except (AmqpError, asyncio.CancelledError):
+            protocol.close(lambda *_: self._forget(channel))
+            raise
+        return channel
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Close for good: the acks that are due are sent, the broker is told, `timeout` seconds at most.
+
+        What is unconfirmed then fails with ConnectionClosed; `Channel.wait_for_confirms` before it, where
+        that matters.
+        """
+        self._closed = True
+        self._open = False
+        await self._stop_tasks()
+        gone = ConnectionClosed("the connection is closed")
+        if self._wire is not None and self._wire.protocol.is_open:
+            wire = self._wire
+            for channel in self._channels.values():
+                channel.protocol.settle()
+            wire.protocol.close()
+            try:
+                async with asyncio.timeout(self.timeout if timeout is None else timeout):
+                    await wire.ended.wait()
+            except TimeoutError:
+                logger.warning("%s did not answer the close in time", wire.endpoint)
+            finally:
+                wire.abort(gone)
+        for channel in self._channels.values():
+            channel.protocol.detach(gone)
+        self._changed()
+
+    async def _stop_tasks(self) -> None:
+        tasks = [*self._tasks, *([self._supervisor] if self._supervisor is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._mender.close()
+
+    async def _supervise(self) -> None:
+        """For ever: wait for the loss of the connection, and bring it back."""
+        while self._wire is not None:
+            await self._wire.ended.wait()
+            self._open = False
+            logger.warning("%s: %s", self.name, self._wire.protocol.error)
+            self._changed()
+            self._tell(self._lost_callbacks, self._wire.protocol.error)
+            await self._reconnect()
+            self._tell(self._restored_callbacks)
+
+    async def _reconnect(self) -> None:
+        for delay in self._backoff.delays():
+            await asyncio.sleep(delay)
+            try:
+                await self._connect()
+            except AmqpError as error:
+                logger.warning("%s: not connected: %s", self.name, error)
+            else:
+                logger.info("%s: connected to %s", self.name, self.endpoint)
+                return
+
+    async def _connect(self) -> None:
+        """One attempt at a line with everything on it."""
+        wire = await dial(
+            self._endpoints, name=self.name, heartbeat=self._heartbeat, timeout=self.timeout, tls=self._tls
+        )
+        self._wire = wire
+        wire.on_change = self._changed
+        try:
+            await self._restore(wire)
+        except BaseException:
+            wire.abort(ConnectionLost("the connection could not be restored"))
+            raise
+        self._open = wire.protocol.is_open
+        self._changed()
+
+    async def _restore(self, wire: Wire) -> None:
+        known = self._topology
+        missing = await self._declare(
+            Missing(list(known.exchanges.values()), list(known.queues.values()), known.bindings)
+        )
+        channels = list(self._channels.values())
+        await asyncio.gather(*(self._attach(wire, channel.protocol) for channel in channels))
+        self._mender.complete(missing)
+
+    async def _declare(self, missing: Missing) -> Missing:
+        """Declare things again, over a channel that is opened when it is first needed."""
+        if missing and self._wire is not None:
+            if self._keeper.outbox.closed:
+                await self._attach(self._wire, self._keeper)
+            return await self._restorer.restore(missing)
+        return missing
+
+    async def _attach(self, wire: Wire, channel: ChannelProtocol, timeout: float | None = None) -> None:
+        """Open a channel on a line, with what belongs on it."""
+        line = wire.protocol
+        line.join(channel)
+        await answered(
+            lambda resolve: channel.attach(
+                line.outbox,
+                line.frame_max,
+                answers_cancel=bool(line.server_capabilities.get("accept_consumer_cancel_ok")),
+                ready=resolve,
+            ),
+            "channel.open",
+            timeout=self.timeout if timeout is None else timeout,
+        )
+
+    def _forget(self, channel: Channel) -> None:
+        """The channel is closed for good."""
+        self._channels.pop(channel.number, None)
+        if self._wire is not None:
+            self._wire.protocol.leave(channel.protocol)
+        channel.protocol.detach(ConnectionClosed("the channel is closed"))
+        for subscription in channel.wanted:
+            self._mender.forget(subscription)
+        channel.gate.changed()
+
+    def _free_number(self, wire: Wire) -> int:
+        """The lowest free channel number; 1 is the keeper's."""
+        for number in range(2, wire.protocol.channel_max + 1):
+            if number not in self._channels:
+                return number
+        raise AmqpError(f"the broker allows {wire.protocol.channel_max} channels on one connection")
+
+    def _cancelled(self, subscription: Subscription) -> None:
+        """A consumer is not wanted any more; with the last one the broker drops an auto-delete queue."""
+        self._mender.forget(subscription)
+        queue = self._topology.queues.get(subscription.queue)
+        if queue is not None and queue.queue.auto_delete and not self._is_consumed(subscription.queue):
+            self._topology.forget_queue(subscription.queue)
+
+    def _wanted(self) -> Iterator[Subscription]:
+        return chain.from_iterable(channel.wanted for channel in self._channels.values())
+
+    def _is_consumed(self, queue: str) -> bool:
+        return any(subscription.queue == queue for subscription in self._wanted())
+
+    def _renamed(self, old: str, new: str) -> None:
+        """A queue with a made-up name has a new one."""
+        queue = self._topology.queues[old]
+        queue.name = new
+        self._topology.rename_queue(old, new)
+        for subscription in self._wanted():
+            if subscription.queue == old:
+                subscription.queue = new
+        if queue.on_renamed is not None:
+            queue.on_renamed(new)
+
+    def _is_paused(self) -> bool:
+        return self._wire is not None and self._wire.paused
+
+    def _is_open_or_closed(self) -> bool:
+        if self._closed:
+            raise ConnectionClosed("the connection is closed")
+        return self._open
+
+    def _changed(self) -> None:
+        """Wake everyone who may go on now."""
+        self._gate.changed()
+        for channel in self._channels.values():
+            channel.gate.changed()
+
+    def _tell(self, callbacks: Sequence[Callable[..., Awaitable[None] | None]], *arguments: object) -> None:
+        for callback in list(callbacks):
+            try:
+                result = callback(*arguments)
+            except Exception:
+                logger.exception("%s: a callback failed", self.name)
+                continue
+            if inspect.isawaitable(result):
+                self._run(result)
+
+    def _run(self, work: Awaitable[None]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:
+                logger.exception("%s: a callback failed", self.name)
+
+        task = asyncio.get_running_loop().create_task(guarded())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,129 @@
+"""A message as a consumer gets it."""
+
+from typing import Any
+
+from typing_extensions import override
+
+from libs.amqp.acks import Acks
+from libs.amqp.errors import AlreadySettled
+from libs.amqp.properties import Properties, decode_headers, decode_properties, decode_short
+
+
+class Delivery:
+    """One delivery. Its address and properties are decoded when they are first asked for.
+
+    Settle it once with `ack`, `nack` or `reject`, from the event loop's thread, at any time: after its channel
+    is gone that does nothing, since the broker delivers the message again.
+    """
+
+    __slots__ = (
+        "_acks",
+        "_address",
+        "_fields",
+        "_flags",
+        "_headers",
+        "_properties",
+        "body",
+        "delivery_tag",
+        "redelivered",
+    )
+
+    def __init__(
+        self,
+        delivery_tag: int,
+        redelivered: bool,
+        address: bytes,
+        flags: int,
+        fields: bytes,
+        body: bytes,
+        acks: Acks | None,
+    ) -> None:
+        self.delivery_tag = delivery_tag
+        self.redelivered = redelivered
+        self.body = body
+        self._address = address
+        self._flags = flags
+        self._fields = fields
+        self._acks = acks
+        self._properties: Properties | None = None
+        self._headers: dict[str, Any] | None = None
+
+    @property
+    def exchange(self) -> str:
+        """The exchange it was published to; empty for the default exchange."""
+        return decode_short(self._address, 0)[0]
+
+    @property
+    def routing_key(self) -> str:
+        """The routing key it was published with."""
+        return decode_short(self._address, 1 + self._address[0])[0]
+
+    @property
+    def properties(self) -> Properties:
+        """All properties, `headers` decoded to a dict. Raises MalformedMessage."""
+        properties = self._decoded()
+        return properties if properties.headers is None else properties._replace(headers=self.headers)
+
+    @property
+    def headers(self) -> dict[str, Any]:
+        """The header table; empty where none was sent. Raises MalformedMessage."""
+        if self._headers is None:
+            self._headers = decode_headers(self._decoded())
+        return self._headers
+
+    @property
+    def correlation_id(self) -> str | None:
+        """What ties a reply to its request."""
+        return self._decoded().correlation_id
+
+    @property
+    def reply_to(self) -> str | None:
+        """The queue that a reply goes to."""
+        return self._decoded().reply_to
+
+    @property
+    def message_id(self) -> str | None:
+        """The publisher's name for this message."""
+        return self._decoded().message_id
+
+    @property
+    def type(self) -> str | None:
+        """The kind of message."""
+        return self._decoded().type
+
+    @property
+    def settled(self) -> bool:
+        """True after `ack`, `nack` or `reject`, and always for a consumer without acks."""
+        return self._acks is None
+
+    def ack(self) -> None:
+        """Done. Acks of one turn of the event loop travel together. Raises AlreadySettled."""
+        acks = self._acks
+        if acks is None:
+            raise AlreadySettled
+        self._acks = None
+        acks.ack(self.delivery_tag)
+
+    def nack(self, *, requeue: bool = False) -> None:
+        """Failed: back to the queue, else dropped or dead-lettered. Raises AlreadySettled."""
+        self._take_acks().nack(self.delivery_tag, requeue=requeue)
+
+    def reject(self, *, requeue: bool = False) -> None:
+        """Failed, by `basic.reject`: RabbitMQ 4.3 counts it towards a quorum queue's delivery limit, unlike a nack."""
+        self._take_acks().reject(self.delivery_tag, requeue=requeue)
+
+    def _take_acks(self) -> Acks:
+        acks, self._acks = self._acks, None
+        if acks is None:
+            raise AlreadySettled
+        return acks
+
+    def _decoded(self) -> Properties:
+        properties = self._properties
+        if properties is None:
+            properties = self._properties = decode_properties(self._flags, self._fields)
+        return properties
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Delivery {self.delivery_tag} {self.exchange!r} {self.routing_key!r} {len(self.body)} bytes>"

@@ -1,0 +1,106 @@
+"""Trying again, for as long as it takes, what the broker would not restore at once."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from libs.amqp.backoff import Backoff
+from libs.amqp.channel_protocol import ChannelProtocol
+from libs.amqp.errors import AmqpError, NotFound
+from libs.amqp.recovery import Missing
+from libs.amqp.request import answered
+from libs.amqp.subscription import Subscription
+from libs.amqp.topology import Topology
+
+logger = logging.getLogger(__name__)
+
+
+class Mender:
+    """Owns one task per broken thing; each ends when its thing is whole, is given up, or the mender closes.
+
+    A queue whose home node is down is waited for. A queue that is gone is declared again with its bindings,
+    if this connection had declared it.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        backoff: Backoff,
+        timeout: float,
+        *,
+        restore: Callable[[Missing], Awaitable[Missing]],
+        connected: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._topology = topology
+        self._backoff = backoff
+        self._timeout = timeout
+        self._restore = restore
+        self._connected = connected
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reviving: dict[Subscription, asyncio.Task[None]] = {}
+
+    def complete(self, missing: Missing) -> None:
+        """Declare what is still missing."""
+        if missing:
+            self._start(self._complete(missing))
+
+    def revive(self, channel: ChannelProtocol, subscription: Subscription, error: AmqpError) -> None:
+        """Start a consumer again that the broker has ended or refused."""
+        logger.warning("consumer %s of queue %r stopped: %s", subscription.tag, subscription.queue, error)
+        self._reviving[subscription] = self._start(self._revive(channel, subscription, error))
+
+    def forget(self, subscription: Subscription) -> None:
+        """The consumer is not wanted any more."""
+        task = self._reviving.pop(subscription, None)
+        if task is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Give everything up."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _complete(self, missing: Missing) -> None:
+        for delay in self._backoff.delays():
+            await asyncio.sleep(delay)
+            await self._connected()
+            try:
+                missing = await self._restore(missing)
+            except AmqpError as error:
+                logger.warning("what is missing could not be declared: %s", error)
+            if not missing:
+                return
+
+    async def _revive(self, channel: ChannelProtocol, subscription: Subscription, error: AmqpError) -> None:
+        for delay in self._backoff.delays():
+            await asyncio.sleep(delay)
+            await self._connected()
+            try:
+                if isinstance(error, NotFound) and not error.home_node_down:
+                    await self._restore_queue(subscription.queue)
+                await answered(
+                    lambda resolve: channel.subscribe(subscription, resolve),
+                    "basic.consume",
+                    timeout=self._timeout,
+                )
+            except AmqpError as failure:
+                error = failure
+                logger.warning("consumer %s of queue %r: %s", subscription.tag, subscription.queue, error)
+            else:
+                logger.info("consumer %s of queue %r is back", subscription.tag, subscription.queue)
+                del self._reviving[subscription]
+                return
+
+    async def _restore_queue(self, name: str) -> None:
+        queue = self._topology.queues.get(name)
+        if queue is not None:
+            await self._restore(Missing(queues=[queue], bindings=self._topology.bindings_to(name)))

@@ -1,0 +1,86 @@
+"""What one turn of the event loop has to say to the broker, joined into one write."""
+
+from collections.abc import Callable
+from typing import ClassVar, Final, Protocol
+
+from typing_extensions import override
+
+from libs.amqp.errors import AmqpError
+
+_BATCH: Final = 1024
+"""Frames that are joined at most, so that a loop which never awaits still feels the socket's limits."""
+
+
+class Deferred(Protocol):
+    """Something that decides at the end of the turn what to write."""
+
+    def frames(self) -> bytes:
+        """The bytes to write, possibly none."""
+
+
+class Outbox:
+    """Collects frames until the transport takes them.
+
+    `obstacle` makes the error with which publications are refused while the broker is blocked, the send
+    buffer full or the line gone; None while nothing stands in the way.
+    """
+
+    closed: ClassVar[bool] = False
+
+    __slots__ = ("_chunks", "_deferred", "_flush", "_schedule", "_scheduled", "obstacle")
+
+    def __init__(self, schedule: Callable[[], None], flush: Callable[[], None]) -> None:
+        self.obstacle: Callable[[], AmqpError] | None = None
+        self._schedule = schedule
+        self._flush = flush
+        self._scheduled = False
+        self._chunks: list[bytes] = []
+        self._deferred: list[Deferred] = []
+
+    def write(self, data: bytes) -> None:
+        """Send at the end of this turn."""
+        chunks = self._chunks
+        chunks.append(data)
+        if not self._scheduled:
+            self._scheduled = True
+            self._schedule()
+        elif len(chunks) >= _BATCH:
+            self._flush()
+
+    def defer(self, deferred: Deferred) -> None:
+        """Ask `deferred` at the end of this turn; it asks again for the next turn."""
+        self._deferred.append(deferred)
+        if not self._scheduled:
+            self._scheduled = True
+            self._schedule()
+
+    def take(self) -> bytes:
+        """Everything collected since the last time, as one piece."""
+        self._scheduled = False
+        chunks = self._chunks
+        if self._deferred:
+            chunks += [deferred.frames() for deferred in self._deferred]
+            self._deferred.clear()
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        return data
+
+
+class ClosedOutbox(Outbox):
+    """The outbox of a line that is gone: it refuses publications and swallows the rest."""
+
+    closed: ClassVar[bool] = True
+
+    __slots__ = ()
+
+    def __init__(self, error: AmqpError) -> None:
+        super().__init__(lambda: None, lambda: None)
+        self.obstacle = lambda: type(error)(str(error))
+
+    @override
+    def write(self, data: bytes) -> None:
+        """Nobody will read it."""
+
+    @override
+    def defer(self, deferred: Deferred) -> None:
+        """Nobody will read it."""

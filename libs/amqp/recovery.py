@@ -1,0 +1,78 @@
+"""Bringing back what was declared, in an order in which each step finds what it needs."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from libs.amqp import declare
+from libs.amqp.channel_protocol import ChannelProtocol
+from libs.amqp.errors import ChannelClosed
+from libs.amqp.topology import Binding, DeclaredQueue, Exchange
+
+logger = logging.getLogger(__name__)
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(slots=True)
+class Missing:
+    """What is to be declared again."""
+
+    exchanges: Sequence[Exchange] = ()
+    queues: Sequence[DeclaredQueue] = ()
+    bindings: Sequence[Binding] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.exchanges or self.queues or self.bindings)
+
+
+class Restorer:
+    """Declares again over a channel of its own, so that a refusal disturbs nobody.
+
+    One thing that cannot be restored does not stop the others: it stays in what `restore` returns.
+    """
+
+    def __init__(self, channel: ChannelProtocol, timeout: float, renamed: Callable[[str, str], None]) -> None:
+        self._channel = channel
+        self._timeout = timeout
+        self._renamed = renamed
+
+    async def restore(self, missing: Missing) -> Missing:
+        """Declare it all; return what the broker refused. Raises ConnectionLost, CallTimeout."""
+        renamed: dict[str, str] = {}
+
+        async def declare_exchange(exchange: Exchange) -> None:
+            await declare.declare_exchange(self._channel, exchange, passive=False, timeout=self._timeout)
+
+        async def declare_queue(known: DeclaredQueue) -> None:
+            fresh = await declare.declare_queue(
+                self._channel, known.queue, passive=False, timeout=self._timeout
+            )
+            if fresh.name != known.name:
+                renamed[known.name] = fresh.name
+                self._renamed(known.name, fresh.name)
+
+        async def bind(binding: Binding) -> None:
+            await declare.bind(self._channel, binding, timeout=self._timeout)
+
+        exchanges = await _each(missing.exchanges, declare_exchange)
+        queues = await _each(missing.queues, declare_queue)
+        bindings = await _each([binding.moved(renamed) for binding in missing.bindings], bind)
+        return Missing(exchanges, queues, bindings)
+
+
+async def _each(
+    things: Sequence[Thing], restore: Callable[[Thing], Coroutine[Any, Any, None]]
+) -> list[Thing]:
+    """Restore all of them in one go; return those that the broker refused."""
+    results = await asyncio.gather(*map(restore, things), return_exceptions=True)
+    refused = []
+    for thing, result in zip(things, results, strict=True):
+        if isinstance(result, ChannelClosed):
+            logger.error("not restored, will be tried again: %s: %s", thing, result)
+            refused.append(thing)
+        elif result is not None:
+            raise result
+    return refused
