@@ -62,12 +62,6 @@ class Child:
             return False
         return True
 
-    def end(self, number: signal.Signals, seconds: float) -> None:
-        """Ask it to end, wait, and kill it when it has not ended in time."""
-        self.send(number)
-        if not self.wait(seconds):
-            self.kill()
-
     def kill(self) -> None:
         """End it at once (SIGKILL) and wait until it is gone."""
         self._process.kill()

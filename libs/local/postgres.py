@@ -45,7 +45,7 @@ GRANT CONNECT ON DATABASE "{name}" TO gatehouse_app;
 class PostgreSQL(Service):
     """The server, its two URLs, and databases made in an instant."""
 
-    name: ClassVar[str] = "postgres"
+    name = "postgres"
     stop_signal: ClassVar[signal.Signals] = (
         signal.SIGINT
     )  # the fast shutdown: clients are cut, data is written

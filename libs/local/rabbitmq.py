@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from typing import ClassVar
 from urllib.parse import quote
 
 from typing_extensions import override
@@ -29,7 +28,7 @@ _EPMD_SECONDS = 5.0
 class RabbitMQ(Service):
     """The server, its URLs per user and vhost, and its control command."""
 
-    name: ClassVar[str] = "rabbitmq"
+    name = "rabbitmq"
 
     def __init__(self, state: State, users: Sequence[str]) -> None:
         super().__init__(state)
@@ -95,6 +94,8 @@ class RabbitMQ(Service):
 
     def _start_epmd(self) -> None:
         """Run Erlang's port mapper in the foreground as a child; left to itself, Erlang would leave a daemon behind."""
+        if self._epmd and self._epmd.exit_code is None:
+            return  # it has outlived a server that crashed
         self._epmd_port = free_port()
         address = ["-address", "127.0.0.1", "-port", str(self._epmd_port)]
         self._epmd = spawn(

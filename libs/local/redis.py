@@ -2,7 +2,6 @@
 
 import socket
 from pathlib import Path
-from typing import ClassVar
 
 from typing_extensions import override
 
@@ -17,7 +16,7 @@ _ANSWER_SECONDS = 2.0
 class Redis(Service):
     """The server, its URL and a flush."""
 
-    name: ClassVar[str] = "redis"
+    name = "redis"
 
     def __init__(self, state: State) -> None:
         super().__init__(state)

@@ -11,7 +11,6 @@ from libs.local.errors import NotReadyError
 from libs.local.state import State
 
 _READY_SECONDS = 60.0
-_STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.03
 _LOG_LINES_SHOWN = 12
 
@@ -19,12 +18,15 @@ _LOG_LINES_SHOWN = 12
 class Service(ABC):
     """A server process of ours, with its data and its password."""
 
-    name: ClassVar[str]
+    name: str
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    stop_seconds: ClassVar[float] = 20.0
+    """How long a stop in order may take before it is cut short."""
 
     def __init__(self, state: State) -> None:
         self.state = state
         self._child: Child | None = None
+        self._asked = False
 
     @property
     @abstractmethod
@@ -52,6 +54,11 @@ class Service(ABC):
         return self._child.pid
 
     @property
+    def exit_code(self) -> int | None:
+        """How its process ended: a negative number is the signal that ended it. None while it runs."""
+        return self._child.exit_code if self._child else None
+
+    @property
     def running(self) -> bool:
         """Whether its process is alive."""
         return self._child is not None and self._child.exit_code is None
@@ -59,6 +66,7 @@ class Service(ABC):
     def spawn(self) -> None:
         """Start the process and return without waiting for it."""
         self._child = spawn(self.command())
+        self._asked = False
         self.state.records.note(self.name, self._child.pid)
 
     def wait_ready(self, seconds: float = _READY_SECONDS) -> None:
@@ -77,10 +85,18 @@ class Service(ABC):
         self.spawn()
         self.wait_ready()
 
+    def ask_to_stop(self) -> None:
+        """Ask it to stop and do not wait; once, since a second signal would cut the stop short."""
+        if self._child and not self._asked:
+            self._asked = True
+            self._child.send(self.stop_signal)
+
     def stop(self) -> None:
         """Stop it in order, by force when that takes too long; nothing happens when it does not run."""
         if self._child:
-            self._child.end(self.stop_signal, _STOP_SECONDS)
+            self.ask_to_stop()
+            if not self._child.wait(self.stop_seconds):
+                self._child.kill()
             self._gone()
 
     def kill(self) -> None:

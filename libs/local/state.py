@@ -52,7 +52,7 @@ class State:
 
     def _make_folders(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.folder / "logs").mkdir(mode=0o700, exist_ok=True)
+        self.logs.mkdir(mode=0o700, exist_ok=True)
         self.data.mkdir(parents=True, exist_ok=True)
         if self.as_root:
             # The services' own users pass through here on their way to their folders; they cannot list it.
@@ -82,9 +82,14 @@ class State:
         shutil.rmtree(self.data, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs."""
+        return self.folder / "logs"
+
     def log(self, name: str) -> Path:
         """The log file of one child."""
-        return self.folder / "logs" / f"{name}.log"
+        return self.logs / f"{name}.log"
 
     def account(self, user: str) -> Account | None:
         """The system user a service runs as when we are root; None: as ourselves."""

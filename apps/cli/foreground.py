@@ -1,0 +1,152 @@
+"""One run of the platform in this process: install, start, watch, stop."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+
+from apps.cli.interruption import Interrupted, Interruption
+from apps.cli.platform import Door, Platform, private_services
+from apps.cli.record import RunRecord, forget
+from apps.cli.settings import ROOT, Environment
+from apps.cli.summary import show_addresses, show_first_steps
+from apps.cli.supervisor import Supervisor
+from apps.cli.terminal import say, step, waiting
+from libs.local import (
+    LocalError,
+    LocalServices,
+    Service,
+    bound_logs,
+    can_install,
+    free_port,
+    install,
+    install_command,
+    is_free,
+    missing_packages,
+    run_tool,
+)
+
+_LOOK_SECONDS = 0.2
+_MIGRATION_SECONDS = 300.0
+
+
+class Foreground:
+    """What `up` does between the command line and its end."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        local: LocalServices,
+        door: Door,
+        workers: int,
+        interruption: Interruption,
+    ) -> None:
+        self._environment = environment
+        self._local = local
+        self._door = door
+        self._workers = workers
+        self._interruption = interruption
+        self._began = time.monotonic()
+
+    def run(self) -> None:
+        """Everything up, until a signal; then everything down, in order, whatever has happened."""
+        platform = None
+        try:
+            with self._interruption.breaking_in():
+                self._prepare()
+                platform = Platform(self._environment, self._local, self._opened_door(), self._workers)
+                self._start(platform)
+            self._watch(platform)
+        except Interrupted:
+            say("Interrupted.")
+        finally:
+            self._stop(platform)
+
+    def _prepare(self) -> None:
+        RunRecord(pid=os.getpid(), ready=False, parts={}).write(self._local.state)
+        if self._local.orphans_ended:
+            say(f"Ended what an earlier run left behind: {', '.join(self._local.orphans_ended)}.")
+        packages = missing_packages(private_services(self._environment))
+        if packages and not can_install():
+            raise LocalError(f"Programs are missing. Run: {install_command(packages)}")
+        if packages:
+            say(
+                f"Installing {', '.join(packages)} with apt-get, once; no system server is started or enabled."
+            )
+            with waiting("apt-get"):
+                install(packages)
+
+    def _opened_door(self) -> Door:
+        """The door with a port that is free now; LocalError when the user asked for one that is not."""
+        door = self._door
+        if door.port and is_free(door.port, door.host):
+            return door
+        if door.port and door.explicit:
+            raise LocalError(f"GATEWAY_PORT: port {door.port} is taken by another program")
+        chosen = free_port()
+        if door.port:
+            say(f"Port {door.port} is taken by another program; the gateway listens on {chosen}.")
+        return Door(door.host, chosen, explicit=False)
+
+    def _start(self, platform: Platform) -> None:
+        """Services side by side, migrations as soon as PostgreSQL answers, then Gatehouse's own processes."""
+        for service in platform.private:
+            service.spawn()
+        for service in sorted(platform.private, key=lambda one: one.name == "rabbitmq"):  # the slow one last
+            self._await(service)
+            if service.name == "postgres":
+                self._migrate(platform)
+        if all(service.name != "postgres" for service in platform.private):
+            self._migrate(platform)
+        processes = [platform.auth, *platform.gateways]
+        for process in processes:
+            process.spawn()
+        for process in processes:
+            self._await(process)
+        record = platform.record(os.getpid(), ready=True)
+        record.write(self._local.state)
+        show_addresses(record)
+        show_first_steps(record)
+
+    def _await(self, service: Service) -> None:
+        with waiting(service.name):
+            service.wait_ready()
+        step(service.name, "ready", f"{time.monotonic() - self._began:.1f} s")
+
+    def _migrate(self, platform: Platform) -> None:
+        with waiting("migrations"):
+            run_tool(
+                [sys.executable, "-m", "apps.cli.cli_main", "migrate"],
+                env=platform.migration_variables,
+                cwd=ROOT,
+                seconds=_MIGRATION_SECONDS,
+            )
+        step("migrations", "done", f"{time.monotonic() - self._began:.1f} s")
+
+    def _watch(self, platform: Platform) -> None:
+        supervisor = Supervisor(
+            [service for tier in platform.tiers for service in tier],
+            say=say,
+            changed=lambda: platform.record(os.getpid(), ready=True).write(self._local.state),
+        )
+        while not self._interruption.wait(_LOOK_SECONDS):
+            supervisor.look()
+            bound_logs(self._local.state.logs)
+
+    def _stop(self, platform: Platform | None) -> None:
+        """Tier after tier, all of a tier together."""
+        if platform:
+            say("\nStopping.")
+            for tier in platform.tiers:
+                _stop_together(tier)
+        forget(self._local.state)
+        self._local.stop()
+
+
+def _stop_together(tier: Iterable[Service]) -> None:
+    running = [service for service in tier if service.running]
+    for service in running:
+        service.ask_to_stop()
+    for service in running:
+        service.stop()
+        step(service.name, "stopped")

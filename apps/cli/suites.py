@@ -1,0 +1,56 @@
+"""`gatehouse test` and `gatehouse bench`: on services of their own, never on those of `up`."""
+
+import json
+import os
+import subprocess  # ruff: ignore[suspicious-subprocess-import] - runs our own benchmarks
+import sys
+from typing import Annotated
+
+import typer
+
+from apps.cli.settings import ROOT, bare_environment
+from apps.cli.terminal import raw
+
+
+def test(context: typer.Context) -> None:
+    """Run the whole suite, or what the arguments for pytest select."""
+    os.chdir(ROOT)
+    # ruff: ignore[start-process-with-no-shell]  pytest takes our place: its signals and its status are ours
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *context.args], bare_environment())
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="One benchmark (default: all).")] = "",
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One line, one object with every figure.")] = False,
+) -> None:
+    """Measure against the peers, in one run on this machine."""
+    names = _benchmarks()
+    if name and name not in names:
+        raise typer.BadParameter(f"there is no {name!r}; there is: {', '.join(names)}", param_hint="name")
+    if name or not as_json:
+        for one in [name] if name else names:
+            _run(one, *(["--json"] if as_json else []))
+        return
+    raw(json.dumps({one: json.loads(_run(one, "--json", captured=True)) for one in names}) + "\n")
+
+
+def _benchmarks() -> list[str]:
+    """The modules in `benchmarks/` that can be run."""
+    modules = sorted((ROOT / "benchmarks").glob("*.py"))
+    return [module.stem for module in modules if "__main__" in module.read_text("utf-8")]
+
+
+def _run(name: str, *options: str, captured: bool = False) -> str:
+    """Run one benchmark; its standard output when captured, else it goes where ours goes."""
+    done = subprocess.run(  # ruff: ignore[subprocess-without-shell-equals-true] - our own modules
+        [sys.executable, "-m", f"benchmarks.{name}", *options],
+        cwd=ROOT,
+        env=bare_environment(),
+        stdout=subprocess.PIPE if captured else None,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    return done.stdout or ""

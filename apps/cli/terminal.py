@@ -1,0 +1,69 @@
+"""What the user sees: calm lines, the same on a terminal and in a file, colour only where there is one."""
+
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import NoReturn
+from urllib.parse import urlsplit, urlunsplit
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def say(text: str = "", *, style: str = "") -> None:
+    """One line for the user."""
+    _out.print(Text(text, style=style))
+
+
+def step(name: str, state: str, detail: str = "", *, good: bool = True) -> None:
+    """One aligned line about a part of the platform."""
+    line = Text.assemble(
+        "  ", (f"{name:<12}", "bold"), (f"{state:<10}", "green" if good else "yellow"), detail
+    )
+    _out.print(line)
+
+
+@contextmanager
+def waiting(what: str) -> Generator[None]:
+    """Show on a terminal that something takes its time."""
+    if not _out.is_terminal:
+        yield
+        return
+    with _out.status(Text(what, style="dim"), spinner="line"):
+        yield
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """A table without lines."""
+    shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    _out.print(shown)
+
+
+def raw(text: str) -> None:
+    """Text exactly as it is, for a machine or from another process."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def fail(*lines: str) -> NoReturn:
+    """End the command with status 1, saying why on standard error, one thing per line."""
+    for line in lines:
+        _err.print(Text(line, style="red" if _err.is_terminal else ""))
+    raise typer.Exit(1)
+
+
+def without_password(url: str) -> str:
+    """A URL fit to be shown."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    user = f"{parts.username}@" if parts.username else ""
+    return urlunsplit(parts._replace(netloc=user + host))
