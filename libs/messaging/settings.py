@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from libs.amqp import Endpoint
 
 
 def _names(value: object) -> object:
@@ -12,12 +15,22 @@ def _names(value: object) -> object:
     return frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
+def _parse(urls: SecretStr) -> list[Endpoint]:
+    return [Endpoint.parse(url.strip()) for url in urls.get_secret_value().split(",")]
+
+
+def _urls(urls: SecretStr) -> SecretStr:
+    """Refuse what is no broker's URL before anything connects."""
+    _parse(urls)
+    return urls
+
+
 class BrokerSettings(BaseModel):
     """How a service reaches RabbitMQ and how much it lets wait."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
-    url: SecretStr = Field(
+    url: Annotated[SecretStr, AfterValidator(_urls)] = Field(
         validation_alias="AMQP_URL",
         description="Broker URLs, `amqp://user:password@host:port/vhost` or `amqps://`, several separated by commas.",
     )
@@ -64,3 +77,13 @@ class BrokerSettings(BaseModel):
         validation_alias="DRAIN_TIMEOUT",
         description="How long a stop waits for running handlers (s).",
     )
+
+    @cached_property
+    def endpoints(self) -> list[Endpoint]:
+        """The brokers, with the credentials of this service."""
+        return _parse(self.url)
+
+    @property
+    def user(self) -> str:
+        """The RabbitMQ user of this service."""
+        return self.endpoints[0].user

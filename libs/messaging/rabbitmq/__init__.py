@@ -1,0 +1,6 @@
+"""The bus over RabbitMQ."""
+
+from libs.messaging.rabbitmq.bus import RabbitBus
+from libs.messaging.rabbitmq.declare import TopologyConflict
+
+__all__ = ["RabbitBus", "TopologyConflict"]

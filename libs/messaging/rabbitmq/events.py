@@ -1,0 +1,120 @@
+"""Events out, each confirmed; and in, acked once their listener is done."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from typing_extensions import override
+
+from libs.amqp import (
+    PERSISTENT,
+    AmqpError,
+    Channel,
+    Connection,
+    Consumer,
+    Delivery,
+    MalformedMessage,
+    Properties,
+)
+from libs.messaging.bus import Subscription
+from libs.messaging.errors import TimedOut
+from libs.messaging.handlers import Listeners
+from libs.messaging.listener import Tasks, hear
+from libs.messaging.message import EventMessage
+from libs.messaging.metrics import DEAD_LETTERS
+from libs.messaging.rabbitmq.calls import call_error
+from libs.messaging.rabbitmq.wire import JSON, event_caller
+from libs.messaging.settings import BrokerSettings
+from libs.messaging.topology import EVENTS_EXCHANGE
+
+_log = structlog.get_logger(__name__)
+
+
+def event_properties(message: EventMessage) -> Properties:
+    """The properties under which an event travels."""
+    headers = {"traceparent": message.traceparent, "channel": message.channel}
+    return Properties(
+        content_type=JSON,
+        headers={name: value for name, value in headers.items() if value} or None,
+        delivery_mode=PERSISTENT,
+        message_id=message.message_id,
+        timestamp=message.timestamp,
+        type=message.name,
+    )
+
+
+class EventPublisher:
+    """Publishes to `gatehouse.events` on a channel with confirms."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def send(self, message: EventMessage, within: float) -> None:
+        """Return once the broker has stored it; raises a `CallError` where that is not certain."""
+        try:
+            async with asyncio.timeout(within):
+                await self._channel.publish_confirmed(
+                    EVENTS_EXCHANGE,
+                    message.name,
+                    message.body,
+                    event_properties(message),
+                    mandatory=message.mandatory,
+                )
+        except TimeoutError:
+            raise TimedOut(message.name) from None
+        except AmqpError as error:
+            raise call_error(error, message.name) from error
+
+
+class Hearing(Subscription):
+    """A table whose events are heard; what fails or cannot be read goes to the queue's dead letters."""
+
+    def __init__(self, listeners: Listeners, settings: BrokerSettings) -> None:
+        self._listeners = listeners
+        self._settings = settings
+        self._tasks = Tasks()
+        self._consumer: Consumer | None = None
+        self._channel: Channel | None = None
+
+    async def start(self, connection: Connection, queue: str) -> None:
+        """Consume the queue."""
+        self._channel = await connection.channel(prefetch=self._listeners.slots)
+        self._consumer = await self._channel.consume(queue, self.on_event)
+
+    @override
+    async def stop(self) -> None:
+        if self._consumer is not None:
+            await self._consumer.cancel()
+        await self._tasks.finish(self._settings.drain_timeout)
+        if self._channel is not None:
+            await self._channel.close()
+
+    def on_event(self, delivery: Delivery) -> None:
+        """Start the listener."""
+        self._tasks.start(self._hear(delivery))
+
+    async def _hear(self, delivery: Delivery) -> None:
+        if await self._heard(delivery):
+            delivery.ack()
+        else:
+            DEAD_LETTERS.labels(self._listeners.service).inc()
+            delivery.nack(requeue=False)
+
+    async def _heard(self, delivery: Delivery) -> bool:
+        try:
+            caller = event_caller(delivery)
+        except MalformedMessage:
+            _log.error("event cannot be read: its properties are malformed")
+            return False
+        row = self._listeners.routes.get(delivery.routing_key)
+        if row is None:
+            _log.error("event nobody listens to: its binding outlived its listener", key=delivery.routing_key)
+            return False
+        if len(delivery.body) > self._settings.max_body:
+            _log.error(
+                "event cannot be read: it is too large", key=delivery.routing_key, bytes=len(delivery.body)
+            )
+            return False
+        event, listener = row
+        return await hear(event, listener, delivery.body, caller)

@@ -1,0 +1,100 @@
+"""The answering half of RPC: each lane has its channel, whose prefetch is the number of its slots."""
+
+from __future__ import annotations
+
+import structlog
+from typing_extensions import override
+
+from libs.amqp import (
+    Blocked,
+    Channel,
+    Connection,
+    ConnectionLost,
+    Consumer,
+    Delivery,
+    MalformedMessage,
+    Properties,
+)
+from libs.messaging.bus import Subscription
+from libs.messaging.errors import Interrupted, UnknownOperation, ValidationFailed
+from libs.messaging.handlers import Handlers
+from libs.messaging.listener import Answer, Tasks, answer, refusal
+from libs.messaging.metrics import INTERRUPTED_REQUESTS, SKEWED_DEADLINES
+from libs.messaging.rabbitmq.wire import JSON, request_caller
+from libs.messaging.settings import BrokerSettings
+from libs.messaging.topology import rpc_queue
+
+_log = structlog.get_logger(__name__)
+
+
+class Serving(Subscription):
+    """A table that is answered: a delivered request starts at once, since a slot is free for it."""
+
+    def __init__(self, handlers: Handlers, replies: Channel, settings: BrokerSettings) -> None:
+        self._handlers = handlers
+        self._publishers = {
+            kind: replies.publisher("", "", Properties(content_type=JSON, type=kind))
+            for kind in ("reply", "error")
+        }
+        self._settings = settings
+        self._tasks = Tasks()
+        self._consumers: list[Consumer] = []
+        self._channels: list[Channel] = []
+
+    async def start(self, connection: Connection) -> None:
+        """Consume every lane's queue."""
+        for name, lane in self._handlers.lanes.items():
+            channel = await connection.channel(prefetch=lane.slots)
+            self._channels.append(channel)
+            queue = rpc_queue(self._handlers.service, name)
+            self._consumers.append(await channel.consume(queue, self._on_request))
+
+    @override
+    async def stop(self) -> None:
+        for consumer in self._consumers:
+            await consumer.cancel()
+        await self._tasks.finish(self._settings.drain_timeout)
+        for channel in self._channels:
+            await channel.close()
+        self._consumers.clear()
+        self._channels.clear()
+
+    def _on_request(self, delivery: Delivery) -> None:
+        self._tasks.start(self._serve(delivery))
+
+    async def _serve(self, delivery: Delivery) -> None:
+        try:
+            found = await self._answer(delivery)
+        except MalformedMessage:
+            _log.warning("request dropped: its properties cannot be read")
+            found = None
+        if found is not None and delivery.reply_to:
+            self._reply(delivery, found)
+        delivery.ack()
+
+    async def _answer(self, delivery: Delivery) -> Answer | None:
+        name = delivery.properties.type or delivery.routing_key
+        route = self._handlers.routes.get(name)
+        if route is None:
+            return refusal(UnknownOperation(name))
+        if delivery.redelivered and not route.operation.idempotent:
+            INTERRUPTED_REQUESTS.inc()
+            return refusal(Interrupted(f"a server went away while it ran {name}"))
+        if len(delivery.body) > self._settings.max_body:
+            return refusal(ValidationFailed(f"the body is larger than {self._settings.max_body} bytes"))
+        caller, skewed = request_caller(
+            delivery, trusted=self._settings.trusted_callers, clock_skew=self._settings.clock_skew
+        )
+        if skewed:
+            SKEWED_DEADLINES.inc()
+            _log.warning("deadline beyond the expiration: clocks are skewed", operation=name)
+        return await answer(route, delivery.body, caller)
+
+    def _reply(self, delivery: Delivery, found: Answer) -> None:
+        """Never mandatory: brokers up to 4.1 return replies although they deliver them."""
+        try:
+            self._publishers[found.kind].publish(
+                found.body, routing_key=delivery.reply_to, correlation_id=delivery.correlation_id
+            )
+        except (Blocked, ConnectionLost):
+            _log.warning("reply lost: the broker takes none", operation=delivery.routing_key)
