@@ -1,0 +1,21 @@
+"""Realtime: RabbitMQ events at the client, by the Centrifugo client protocol."""
+
+from libs.realtime.memory_log import MemoryLog, MemoryStream
+from libs.realtime.ports import Log, Presence, Present, Verified, Verify
+from libs.realtime.realtime import Realtime
+from libs.realtime.settings import Namespace, RealtimeSettings
+from libs.realtime.transport import RealtimeProtocol
+
+__all__ = [
+    "Log",
+    "MemoryLog",
+    "MemoryStream",
+    "Namespace",
+    "Presence",
+    "Present",
+    "Realtime",
+    "RealtimeProtocol",
+    "RealtimeSettings",
+    "Verified",
+    "Verify",
+]

@@ -1,0 +1,118 @@
+"""What a client may ask beside its subscriptions, and the table of all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from libs.messaging import new_message_id
+from libs.realtime import connecting, subscribing
+from libs.realtime.channels import Channel
+from libs.realtime.codes import (
+    BAD_COMMAND,
+    BAD_REQUEST,
+    NOT_AVAILABLE,
+    PERMISSION_DENIED,
+    Disconnected,
+    Refused,
+)
+from libs.realtime.feed import Event
+from libs.realtime.payload import one_line
+from libs.realtime.ports import Presence
+from libs.realtime.protocol import (
+    ConnectRequest,
+    HistoryRequest,
+    HistoryResult,
+    PresenceRequest,
+    PresenceResult,
+    PresenceStatsRequest,
+    PresenceStatsResult,
+    PublishRequest,
+    PublishResult,
+    RefreshRequest,
+    Request,
+    RpcRequest,
+    RpcResult,
+    SubscribeRequest,
+    UnsubscribeRequest,
+)
+from libs.realtime.session import Handler, Session
+
+CLIENT_EVENT = "realtime.client.published"
+"""The name of the event that a client's publication is."""
+_MOST_HISTORY = 300  # publications in one reply
+
+
+async def publish(session: Session, request: PublishRequest) -> PublishResult:
+    """Store what a client says to a channel; answered once the log has it."""
+    if not request.data:
+        raise Disconnected(BAD_COMMAND)
+    channel = session.node.channels.asked(request.channel)
+    if request.type or request.key:
+        raise Refused(NOT_AVAILABLE)
+    subscription = session.subscriptions.get(channel.name)
+    if channel.rules.publish != "subscribers" or subscription is None:
+        raise Refused(PERMISSION_DENIED)
+    try:
+        data = one_line(request.data)
+    except ValueError as error:  # those who speak JSON could not be given it
+        raise Refused(BAD_REQUEST) from error
+    info = session.info(subscription)
+    await session.node.log.append(Event(CLIENT_EVENT, channel.name, data, new_message_id(), info))
+    return PublishResult()
+
+
+async def history(session: Session, request: HistoryRequest) -> HistoryResult:
+    """What was said in a channel."""
+    channel = session.node.channels.asked(request.channel)
+    if not channel.rules.keeps_history:
+        raise Refused(NOT_AVAILABLE)
+    if channel.rules.read_history != "subscribers" or channel.name not in session.subscriptions:
+        raise Refused(PERMISSION_DENIED)
+    if request.reverse and request.since is not None and request.since.offset == 0:
+        raise Refused(BAD_REQUEST)
+    limit = _MOST_HISTORY if request.limit < 0 else min(request.limit, _MOST_HISTORY)
+    publications = session.node.feed.history(channel, request, limit)
+    position = session.node.feed.position
+    return HistoryResult(publications, position.epoch, position.offset)
+
+
+async def presence(session: Session, request: PresenceRequest) -> PresenceResult:
+    """Who is in a channel."""
+    asked = _present(session, session.node.channels.asked(request.channel))
+    return PresenceResult(await asked.clients(request.channel))
+
+
+async def presence_stats(session: Session, request: PresenceStatsRequest) -> PresenceStatsResult:
+    """How many are in a channel."""
+    asked = _present(session, session.node.channels.asked(request.channel))
+    clients = await asked.clients(request.channel)
+    return PresenceStatsResult(len(clients), len({one.user for one in clients.values()}))
+
+
+async def rpc(session: Session, request: RpcRequest) -> RpcResult:
+    """Call an operation on the client's behalf."""
+    if session.node.rpc is None:
+        raise Refused(NOT_AVAILABLE)
+    return RpcResult(await session.node.rpc(request.method, request.data, session.caller()))
+
+
+def _present(session: Session, channel: Channel) -> Presence:
+    """Where to ask for a channel's presence; raises `Refused` where the client may not, or nobody keeps it."""
+    if not channel.rules.presence or session.node.presence is None:
+        raise Refused(NOT_AVAILABLE)
+    if channel.name not in session.subscriptions:
+        raise Refused(PERMISSION_DENIED)
+    return session.node.presence
+
+
+HANDLERS: Mapping[type[Request], Handler] = {
+    ConnectRequest: connecting.connect,
+    RefreshRequest: connecting.refresh,
+    SubscribeRequest: subscribing.subscribe,
+    UnsubscribeRequest: subscribing.unsubscribe,
+    PublishRequest: publish,
+    HistoryRequest: history,
+    PresenceRequest: presence,
+    PresenceStatsRequest: presence_stats,
+    RpcRequest: rpc,
+}

@@ -1,0 +1,23 @@
+"""The way to one client, as its session sees it: a port that each transport keeps."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from libs.realtime.codes import Disconnect
+from libs.realtime.hub import Line
+
+
+class Connection(Line, Protocol):
+    """A line that can be closed and held back."""
+
+    __slots__ = ()
+
+    def close(self, disconnect: Disconnect) -> None:
+        """Send what is due and then the code, and end the line; harmless when repeated."""
+
+    def pause(self) -> None:
+        """Read nothing more for now: the session has enough to do."""
+
+    def resume(self) -> None:
+        """Read on."""

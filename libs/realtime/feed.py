@@ -1,0 +1,203 @@
+"""What this process knows of the log: how far it has read, what it keeps, and what a client has missed.
+
+A client's offset is a position in the log plus one, so that 0 means none. Offsets grow, but not by one: other channels
+lie between, and each segment of the log uses one up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+
+import structlog
+
+from libs.realtime.channels import Channel, Channels
+from libs.realtime.codes import UNRECOVERABLE_POSITION, Refused
+from libs.realtime.history import History
+from libs.realtime.hub import Hub
+from libs.realtime.payload import one_line
+from libs.realtime.protocol import ClientInfo, HistoryRequest, Position, Publication
+
+_log = structlog.get_logger(__name__)
+_SEEN = 65_536  # message ids by which a publication that was sent again is known
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A client-facing event, as it goes into the log and comes out of it; ``at`` in Unix seconds."""
+
+    name: str
+    channel: str
+    data: bytes
+    message_id: str
+    info: ClientInfo | None = None
+    at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a client is told when it comes back: all that it missed, or that it cannot have it."""
+
+    recovered: bool
+    position: Position
+    publications: Sequence[Publication] = ()
+
+
+class Feed:
+    """Takes the log's records in their order; hands publications to the hub and keeps them for who comes later.
+
+    ``max_recovery`` bounds what one client is given at once (bytes). ``on_gap`` is called when records were lost or the
+    log began anew: whoever relies on a position must start over.
+    """
+
+    def __init__(
+        self,
+        channels: Channels,
+        hub: Hub,
+        *,
+        window_bytes: int,
+        max_recovery: int,
+        on_gap: Callable[[], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._channels = channels
+        self._hub = hub
+        self._history = History(window_bytes)
+        self._max_recovery = max_recovery
+        self._on_gap = on_gap
+        self._clock = clock
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waited = 0
+        self._first = 0
+        self._offset = 0
+        self._epoch = ""
+
+    @property
+    def position(self) -> Position:
+        """How far the log was read."""
+        return Position(self._offset, self._epoch)
+
+    def begin(self, position: int, epoch: str = "") -> None:
+        """Nothing before ``position`` is known: the first read, records lost, or a new log under another ``epoch``."""
+        known = bool(self._offset)
+        self._first = position + 1
+        self._offset = position
+        self._epoch = epoch or self._epoch
+        self._history.clear()
+        self._seen.clear()
+        if known:
+            _log.warning("realtime_log_gap", position=position, epoch=self._epoch)
+            self._on_gap()
+
+    def named(self, epoch: str) -> None:
+        """The log's epoch record was read; another epoch than before makes every position worthless."""
+        if self._epoch not in {"", epoch}:
+            self.begin(self._offset, epoch)
+        self._epoch = epoch
+
+    def passed(self, position: int) -> None:
+        """The record at ``position`` was read; records of the log's own say nothing to clients."""
+        self._offset = position + 1
+        while self._waiting and self._waiting[0][0] <= self._offset:
+            future = heapq.heappop(self._waiting)[2]
+            if not future.done():
+                future.set_result(None)
+
+    def add(self, position: int, event: Event) -> None:
+        """The event at ``position`` was read: to whoever hears its channel, once."""
+        channel = self._channels.find(event.channel)
+        if channel is not None and not self._is_known(event.message_id):
+            publication = _publication(event, position + 1, kept=channel.rules.keeps_history)
+            if publication is not None:
+                if channel.rules.keeps_history:
+                    self._history.add(channel, publication, at=event.at, now=self._clock())
+                self._hub.publish(channel.name, publication)
+        self.passed(position)
+
+    def trim(self) -> None:
+        """Drop what has become too old."""
+        self._history.trim(self._clock())
+
+    async def reach(self, offset: int, timeout: float) -> bool:
+        """Wait until the log was read up to ``offset``; False when it was not within ``timeout`` seconds."""
+        if offset <= self._offset:
+            return True
+        future = asyncio.get_running_loop().create_future()
+        self._waited += 1
+        entry = (offset, self._waited, future)
+        heapq.heappush(self._waiting, entry)
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            return False
+        finally:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+                heapq.heapify(self._waiting)
+        return True
+
+    def recover(self, channel: Channel, since: Position) -> Recovery:
+        """What was published after ``since``, or that this cannot be told; an empty epoch means any."""
+        now = self.position
+        self.trim()
+        known_from = max(self._first - 1, self._history.dropped(channel.name))
+        if since.epoch not in {"", now.epoch} or not known_from <= since.offset <= now.offset:
+            return Recovery(recovered=False, position=now)
+        missed = self._history.after(channel.name, since.offset)
+        if sum(len(one.data) for one in missed) > self._max_recovery:
+            return Recovery(recovered=False, position=now)
+        # With publications to come the client counts from where it was, and advances with each that it handles.
+        return Recovery(True, Position(since.offset, now.epoch) if missed else now, missed)
+
+    def history(self, channel: Channel, request: HistoryRequest, limit: int) -> list[Publication]:
+        """What is kept of a channel, as ``request`` asks for it; raises `Refused` for a position of another epoch."""
+        since = request.since
+        if since is not None and since.epoch not in {"", self._epoch}:
+            raise Refused(UNRECOVERABLE_POSITION)
+        self.trim()
+        if not request.reverse:
+            found = self._history.after(channel.name, since.offset if since else 0)
+        else:
+            found = self._history.after(channel.name, 0)[::-1]
+            found = [one for one in found if since is None or one.offset < since.offset]
+        return found[:limit]
+
+    def _is_known(self, message_id: str) -> bool:
+        """Whether this message was there before: a publisher that got no confirm sends it again."""
+        if not message_id:
+            return False
+        if message_id in self._seen:
+            return True
+        self._seen[message_id] = None
+        if len(self._seen) > _SEEN:
+            self._seen.popitem(last=False)
+        return False
+
+
+def _publication(event: Event, offset: int, *, kept: bool) -> Publication | None:
+    """The event as clients get it; None where its body is no JSON, which no client could be given."""
+    try:
+        data = one_line(event.data)
+    except ValueError:
+        _log.error(
+            "realtime_event_unreadable",
+            event_name=event.name,
+            channel=event.channel,
+            message_id=event.message_id,
+            offset=offset,
+        )
+        return None
+    return Publication(data, info=event.info, offset=offset if kept else 0, tags=_tags(event.name))
+
+
+@lru_cache(maxsize=1024)
+def _tags(name: str) -> MappingProxyType[str, str]:
+    return MappingProxyType({"type": name}) if name else MappingProxyType({})

@@ -1,0 +1,96 @@
+"""What a process keeps of the channels' publications: bounded per channel, by age, and in total."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import NamedTuple
+
+from libs.realtime.channels import Channel
+from libs.realtime.protocol import Publication
+
+_OVERHEAD = 400  # bytes of a kept publication beside its payload
+_REMEMBERED = 100_000  # channels of which is known exactly what was dropped
+
+
+class _Kept(NamedTuple):
+    channel: str
+    size: int
+    until: float
+
+
+class History:
+    """The latest publications of each channel; times in Unix seconds, memory in bytes.
+
+    Of a channel it also knows what was dropped last (`dropped`), so that somebody who had read that far can be told that
+    nothing is missing, however long ago that was.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._channels: dict[str, deque[Publication]] = {}
+        # Per namespace, since within one the oldest is also the first to expire.
+        self._shelves: dict[str, OrderedDict[int, _Kept]] = {}
+        self._dropped: OrderedDict[str, int] = OrderedDict()
+        self._floor = 0
+
+    @property
+    def size(self) -> int:
+        """What is kept now (bytes)."""
+        return self._bytes
+
+    def add(self, channel: Channel, publication: Publication, *, at: float, now: float) -> None:
+        """Keep what was published at ``at``, as the channel's rules say."""
+        rules = channel.rules
+        shelf = self._shelves.setdefault(channel.namespace, OrderedDict())
+        kept = self._channels.setdefault(channel.name, deque())
+        kept.append(publication)
+        size = len(publication.data) + _OVERHEAD
+        shelf[publication.offset] = _Kept(channel.name, size, at + rules.history_seconds)
+        self._bytes += size
+        if len(kept) > rules.history_size:
+            self._drop(shelf, kept[0].offset)
+        self.trim(now)
+
+    def trim(self, now: float) -> None:
+        """Drop what is too old, and the oldest of all while there is too much."""
+        for shelf in self._shelves.values():
+            while shelf and next(iter(shelf.values())).until <= now:
+                self._drop(shelf, next(iter(shelf)))
+        while self._bytes > self._max_bytes:
+            self._drop(min(filter(None, self._shelves.values()), key=lambda shelf: next(iter(shelf))))
+
+    def after(self, channel: str, offset: int) -> list[Publication]:
+        """What is kept above ``offset``, oldest first."""
+        return [one for one in self._channels.get(channel, ()) if one.offset > offset]
+
+    def latest(self, channel: str) -> Publication | None:
+        """The newest publication that is kept."""
+        kept = self._channels.get(channel)
+        return kept[-1] if kept else None
+
+    def dropped(self, channel: str) -> int:
+        """The offset up to which publications may have been dropped; 0: none was."""
+        return self._dropped.get(channel, self._floor)
+
+    def clear(self) -> None:
+        """Forget everything: another log begins."""
+        self._channels.clear()
+        self._shelves.clear()
+        self._dropped.clear()
+        self._floor = self._bytes = 0
+
+    def _drop(self, shelf: OrderedDict[int, _Kept], offset: int | None = None) -> None:
+        """Drop one publication, by default the shelf's oldest; it is the oldest of its channel in any case."""
+        if offset is None:
+            offset = next(iter(shelf))
+        channel, size, _ = shelf.pop(offset)
+        self._bytes -= size
+        kept = self._channels[channel]
+        kept.popleft()
+        if not kept:
+            del self._channels[channel]
+        self._dropped[channel] = offset
+        self._dropped.move_to_end(channel)
+        if len(self._dropped) > _REMEMBERED:
+            self._floor = max(self._floor, self._dropped.popitem(last=False)[1])

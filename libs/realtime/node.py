@@ -1,0 +1,118 @@
+"""One process of the realtime door: what all its sessions share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from libs.messaging import AppError
+from libs.realtime.channels import Channels
+from libs.realtime.codes import SHUTDOWN, Disconnect, Disconnected
+from libs.realtime.feed import Feed
+from libs.realtime.hub import Hub
+from libs.realtime.ports import Log, Presence, Present, Rpc, Verify
+from libs.realtime.registry import Registry
+from libs.realtime.settings import RealtimeSettings
+from libs.realtime.wheel import Wheel
+
+if TYPE_CHECKING:
+    from libs.realtime.session import Session
+
+_log = structlog.get_logger(__name__)
+_SECONDS_BETWEEN_SWEEPS = 1.0
+
+
+class Node:
+    """The hub, the feed, the register of sessions, and the ports to everything else."""
+
+    def __init__(
+        self,
+        settings: RealtimeSettings,
+        *,
+        log: Log,
+        verify: Verify,
+        rpc: Rpc | None = None,
+        presence: Presence | None = None,
+    ) -> None:
+        self.settings = settings
+        self.log = log
+        self.verify = verify
+        self.rpc = rpc
+        self.presence = presence
+        self.channels = Channels(settings.namespaces)
+        self.hub = Hub(lambda flush: asyncio.get_running_loop().call_soon(flush))
+        self.feed = Feed(
+            self.channels,
+            self.hub,
+            window_bytes=settings.window_bytes,
+            max_recovery=settings.max_pending // 2,
+            on_gap=self._start_over,
+        )
+        self.wheel = Wheel(settings.ping_interval, settings.pong_timeout)
+        self.registry = Registry(settings)
+        self.leaving: Disconnect | None = None
+        """Why no new client is let in."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Read the log up to now and start the clocks."""
+        await self.log.start(self.feed)
+        self.spawn(self.wheel.turn())
+        self.spawn(self._sweep())
+
+    async def stop(self) -> None:
+        """Send everybody away, end what still runs, and let the log go; harmless when repeated."""
+        self.dismiss(SHUTDOWN)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.log.stop()
+
+    def dismiss(self, disconnect: Disconnect) -> None:
+        """Close every connection, and each that is opened from now on."""
+        self.leaving = disconnect
+        for session in self.registry:
+            session.end(disconnect)
+
+    def open(self, session: Session) -> None:
+        """A connection was opened; raises `Disconnected` when no more clients are let in."""
+        if self.leaving is not None:
+            raise Disconnected(self.leaving)
+        self.registry.open(session)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task that the node owns until it ends; what it raises is logged."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def forget_presence(self, entries: Sequence[Present]) -> None:
+        """Take a client that is gone out of its channels, without making anybody wait."""
+        if self.presence is not None and entries:
+            self.spawn(self._remove(self.presence, entries))
+
+    async def _remove(self, presence: Presence, entries: Sequence[Present]) -> None:
+        try:
+            await presence.remove(entries)
+        except AppError as error:
+            _log.warning("presence_not_removed", reason=str(error))  # the entries expire by themselves
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_SWEEPS)
+            self.registry.drop_strangers()
+            self.feed.trim()
+
+    def _start_over(self) -> None:
+        for session in self.registry:
+            session.lose_positions()
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("realtime_task_failed", exc_info=error)

@@ -1,0 +1,198 @@
+"""The settings of the realtime door: namespaces of channels, and what a connection may cost."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_core import from_json
+
+Rule: TypeAlias = Literal["authenticated", "owner", "token", "service"]
+_NAMESPACE = re.compile(r"[-a-zA-Z0-9_]{2,}")
+
+
+class Namespace(BaseModel):
+    """What may be done in the channels ``<namespace>:<name>``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subscribe: frozenset[Rule] = frozenset()
+    """Any one of them lets a client in: ``authenticated``: whoever is signed in; ``owner``: whom the channel names
+    behind ``#``; ``token``: who brings a subscription token; ``service``: whom the owning service lets in."""
+    subscribe_operation: str = ""
+    """The operation that the rule ``service`` asks; by default ``<namespace>.subscribe``."""
+    personal: bool = False
+    """Every signed-in client is subscribed to ``<namespace>:#<account id>`` when it connects."""
+    foreign_users: bool = False
+    """``owner`` and ``personal`` also hold for the users of connection tokens that are not ours, who are no accounts."""
+    publish: Literal["nobody", "subscribers"] = "nobody"
+    """Which clients may publish; services always may, over AMQP."""
+    history_size: int = Field(0, ge=0, le=100_000)
+    """Publications kept per channel."""
+    history_seconds: int = Field(0, ge=0, le=7 * 86_400)
+    """How long they are kept (s)."""
+    read_history: Literal["nobody", "subscribers"] = "subscribers"
+    """Which clients may ask for the history."""
+    recovery: bool = False
+    """A client that comes back gets what it missed; needs a history."""
+    presence: bool = False
+    """Who is subscribed can be asked by those who are."""
+    join_leave: bool = False
+    """Subscribers are told who comes and goes."""
+    delta: bool = False
+    """A client may ask for differences (fossil) in place of whole publications; needs recovery."""
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether its publications are kept at all."""
+        return self.history_size > 0 and self.history_seconds > 0
+
+
+_DEFAULT_NAMESPACES = {
+    "public": Namespace(
+        subscribe=frozenset({"authenticated"}), history_size=100, history_seconds=3600, recovery=True
+    ),
+    "user": Namespace(
+        subscribe=frozenset({"owner"}),
+        personal=True,
+        history_size=100,
+        history_seconds=3600,
+        recovery=True,
+    ),
+    "room": Namespace(
+        subscribe=frozenset({"token", "service"}),
+        publish="subscribers",
+        history_size=100,
+        history_seconds=3600,
+        recovery=True,
+        presence=True,
+        join_leave=True,
+    ),
+}
+
+
+def _parsed(value: object) -> object:
+    """A JSON object in a variable."""
+    return from_json(value) if isinstance(value, str) else value
+
+
+def _checked(namespaces: dict[str, Namespace]) -> dict[str, Namespace]:
+    for name, rules in namespaces.items():
+        if name and not _NAMESPACE.fullmatch(name):
+            raise ValueError(f"{name!r} is no namespace: two or more of letters, digits, - and _")
+        if rules.recovery and not rules.keeps_history:
+            raise ValueError(f"{name}: recovery needs history_size and history_seconds")
+        if rules.delta and not rules.recovery:
+            raise ValueError(f"{name}: delta needs recovery")
+    return namespaces
+
+
+def _names(value: object) -> object:
+    """`a,b` as a set of names."""
+    return frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+class RealtimeSettings(BaseModel):
+    """What clients on the realtime door may do, and what each may cost."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+    namespaces: Annotated[dict[str, Namespace], BeforeValidator(_parsed), AfterValidator(_checked)] = Field(
+        _DEFAULT_NAMESPACES,
+        validation_alias="GATEWAY_REALTIME_NAMESPACES",
+        description="Channel namespaces and their rules, a JSON object by name; the name `` is for channels without one.",
+    )
+    token_secret: SecretStr | None = Field(
+        None,
+        validation_alias="GATEWAY_REALTIME_TOKEN_SECRET",
+        description="Secret of connection and subscription tokens signed with HS256, at least 32 bytes; unset: none are taken.",
+    )
+    allowed_origins: Annotated[frozenset[str], BeforeValidator(_names)] = Field(
+        frozenset(),
+        validation_alias="GATEWAY_REALTIME_ALLOWED_ORIGINS",
+        description="Origins of web pages that may connect, beside the gateway's own, separated by commas; `*` allows all.",
+    )
+    ping_interval: float = Field(
+        25.0,
+        ge=1,
+        validation_alias="GATEWAY_REALTIME_PING_INTERVAL",
+        description="How often each client is pinged (s).",
+    )
+    pong_timeout: float = Field(
+        8.0,
+        gt=0,
+        validation_alias="GATEWAY_REALTIME_PONG_TIMEOUT",
+        description="How long a client may take to answer a ping (s); shorter than the interval.",
+    )
+    connect_timeout: float = Field(
+        10.0,
+        gt=0,
+        validation_alias="GATEWAY_REALTIME_CONNECT_TIMEOUT",
+        description="How long a socket may stay without a valid connect (s).",
+    )
+    expiry_grace: float = Field(
+        25.0,
+        ge=0,
+        validation_alias="GATEWAY_REALTIME_EXPIRY_GRACE",
+        description="How long a connection outlives its token, waiting for a refresh (s).",
+    )
+    max_message: int = Field(
+        65_536,
+        ge=1024,
+        validation_alias="GATEWAY_REALTIME_MAX_MESSAGE",
+        description="Largest message read from a client (bytes).",
+    )
+    max_pending: int = Field(
+        1_048_576,
+        ge=65_536,
+        validation_alias="GATEWAY_REALTIME_MAX_PENDING",
+        description="What may wait for one client that reads slowly (bytes); beyond it the client is closed.",
+    )
+    max_channels: int = Field(
+        128,
+        ge=1,
+        validation_alias="GATEWAY_REALTIME_MAX_CHANNELS",
+        description="Channels of one connection.",
+    )
+    max_connections: int = Field(
+        20_000,
+        ge=1,
+        validation_alias="GATEWAY_REALTIME_MAX_CONNECTIONS",
+        description="Connections of one process.",
+    )
+    max_connections_per_user: int = Field(
+        64,
+        ge=1,
+        validation_alias="GATEWAY_REALTIME_MAX_CONNECTIONS_PER_USER",
+        description="Connections of one account on one process.",
+    )
+    max_rpcs: int = Field(
+        16,
+        ge=1,
+        validation_alias="GATEWAY_REALTIME_MAX_RPCS",
+        description="Calls of one connection that run side by side.",
+    )
+    commands_per_second: int = Field(
+        200,
+        ge=1,
+        validation_alias="GATEWAY_REALTIME_COMMANDS_PER_SECOND",
+        description="Commands of one connection per second, averaged over ten; beyond it the client is closed.",
+    )
+    command_timeout: float = Field(
+        4.5,
+        gt=0,
+        validation_alias="GATEWAY_REALTIME_COMMAND_TIMEOUT",
+        description="How long a command may take (s); the SDKs give up after 5 s.",
+    )
+    window_bytes: int = Field(
+        67_108_864,
+        ge=1_048_576,
+        validation_alias="GATEWAY_REALTIME_WINDOW_BYTES",
+        description="Memory of one process for the history of all channels (bytes).",
+    )
+
+    @property
+    def longest_history(self) -> int:
+        """How far back any channel's history reaches (s)."""
+        return max((one.history_seconds for one in self.namespaces.values()), default=0)
