@@ -1,0 +1,1 @@
+"""Benchmarks: each answers one question, beside a peer, in one run (see README.md)."""

@@ -1,0 +1,1 @@
+"""Persistent messages through a durable queue: each published with a confirm, each consumed with an ack, each counted."""

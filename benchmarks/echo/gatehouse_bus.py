@@ -1,0 +1,85 @@
+"""The typed bus: pydantic both ways, deadline, identity, client address and trace in the headers, requests confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from benchmarks.echo.terms import PREFETCH, Served
+from libs.messaging import Caller, Client, Handlers, Identity, Lane, Operation, Reply, Request, acting_for
+from libs.messaging.rabbitmq import RabbitBus
+from libs.messaging.settings import BrokerSettings
+
+if TYPE_CHECKING:
+    from benchmarks.load import Call
+
+
+class EchoRequest(Request):
+    """A number."""
+
+    a: int
+
+
+class EchoReply(Reply):
+    """The same number."""
+
+    a: int
+
+
+ECHO = Operation("bench.echo", EchoRequest, EchoReply)
+
+_IDENTITY = Identity(
+    "01928c5e-7a44-7b1e-9d6f-0242ac120002", "01928c5e-7a45-7c00-8000-0242ac120002", "profile"
+)
+_CLIENT = Client("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
+
+
+@asynccontextmanager
+async def serving(url: str, served: Served) -> AsyncGenerator[None]:
+    """Answer until the block ends; a request that lost its caller's metadata on the way is not counted as served."""
+
+    async def echo(request: EchoRequest, caller: Caller) -> EchoReply:
+        whole = (
+            caller.identity == _IDENTITY
+            and caller.client == _CLIENT
+            and caller.traceparent
+            and caller.deadline
+        )
+        served.count += bool(whole)
+        return EchoReply(a=request.a)
+
+    handlers = Handlers("bench", lanes={"": Lane(slots=PREFETCH)})
+    handlers.on(ECHO, echo)
+    bus = await RabbitBus.open(_settings(url), name="benchmark-server")
+    try:
+        await bus.serve(handlers)
+        yield
+        await bus.drain()
+    finally:
+        await bus.close()
+
+
+@asynccontextmanager
+async def calling(url: str) -> AsyncGenerator[Call]:
+    """The call: each on behalf of a caller of its own, as in the gateway."""
+    bus = await RabbitBus.open(_settings(url), name="benchmark-client")
+
+    async def call(number: int) -> bool:
+        trace = f"00-{number:032x}-{number:016x}-01"
+        with acting_for(Caller(identity=_IDENTITY, client=_CLIENT, traceparent=trace)):
+            reply = await bus.call(ECHO, EchoRequest(a=number))
+        return reply.a == number
+
+    try:
+        yield call
+    finally:
+        await bus.close()
+
+
+def _settings(url: str) -> BrokerSettings:
+    user = urlsplit(url).username or ""
+    return BrokerSettings(url=SecretStr(url), trusted_callers=frozenset({user}))

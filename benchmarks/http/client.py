@@ -1,0 +1,100 @@
+"""A small HTTP/1.1 client for loads: keep-alive connections that each have one request under way, always."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
+
+from typing_extensions import override
+
+from benchmarks.load import figures
+
+NextRequest: TypeAlias = Callable[[bytes], bytes]
+"""The next request of a connection, given the body of its latest response (empty before the first)."""
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_LAST_RESPONSES = 30.0  # s; how long the requests under way at the end may take
+
+
+@dataclass
+class Tally:
+    """What came back."""
+
+    status: bytes
+    """The status that every response must have, as on its status line: `200`."""
+    end: float
+    """When to send nothing more, on the clock of `time.perf_counter`."""
+    latencies: list[float] = field(default_factory=list)
+    unexpected: int = 0
+
+
+class _Conversation(asyncio.Protocol):
+    """One connection: a request, its response, the next request."""
+
+    def __init__(self, tally: Tally, next_request: NextRequest) -> None:
+        self.finished: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._tally = tally
+        self._next_request = next_request
+        self._received = b""
+        self._sent = 0.0
+        self._transport: asyncio.Transport
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._ask(b"")
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, blank, rest = self._received.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not blank or len(rest) < (int(length[1]) if length else 0):
+            return
+        now = time.perf_counter()
+        self._received = b""
+        self._tally.latencies.append(now - self._sent)
+        self._tally.unexpected += head[9:12] != self._tally.status
+        if now < self._tally.end:
+            self._ask(rest)
+        else:
+            self.finished.set_result(rest)
+            self._transport.close()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.finished.done():
+            self.finished.set_exception(
+                exc or ConnectionError("the server has closed a connection under load")
+            )
+
+    def _ask(self, body: bytes) -> None:
+        self._sent = time.perf_counter()
+        self._transport.write(self._next_request(body))
+
+
+async def keep_asking(
+    port: int, *, next_requests: list[NextRequest], status: int, seconds: float
+) -> tuple[dict[str, Any], list[bytes]]:
+    """Ask the server at `port` for `seconds`, over one connection per entry of `next_requests`.
+
+    What that came to, and the body of each connection's last response.
+    """
+    loop = asyncio.get_running_loop()
+    cpu, begin = time.process_time(), time.perf_counter()
+    tally = Tally(b"%d" % status, begin + seconds)
+    finished = []
+    async with asyncio.timeout(seconds + _LAST_RESPONSES):
+        for next_request in next_requests:
+            make = partial(_Conversation, tally, next_request)
+            _, conversation = await loop.create_connection(make, "127.0.0.1", port)
+            finished.append(conversation.finished)
+        bodies = await asyncio.gather(*finished)
+    elapsed, cpu = time.perf_counter() - begin, time.process_time() - cpu
+    return {"unexpected": tally.unexpected, **figures(tally.latencies, elapsed, cpu)}, bodies
