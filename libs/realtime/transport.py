@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.server import ServerProtocol
 
 from libs.realtime.codes import SHUTDOWN, SLOW, Disconnect
 from libs.realtime.connection import Connection
@@ -170,7 +171,11 @@ class _HandedOver(asyncio.Transport):
 class RealtimeProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, which can hand its line over once the handshake is made."""
 
-    _early = False
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # No extension is ever agreed on: compression would cost each connection its own copy of every frame.
+        self.conn = ServerProtocol(max_size=self.config.ws_max_size)
+        self._early = False
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -17,8 +17,7 @@ from websockets.server import ServerProtocol
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _FIN = 0x80
 _MASKED = 0x80
-_RESERVED = 0x70  # bits of extensions, of which none is agreed on
-_CONTROL = 0x08
+_CONTROLS = _FIN | CLOSE  # from here on first bytes are those of control frames
 _SHORT = 125  # the largest size that the first length field can tell (section 5.2), and the most of a control frame
 _WHOLE = frozenset(_FIN | opcode for opcode in (TEXT, BINARY, PING, PONG))
 
@@ -81,22 +80,21 @@ class FrameReader:
             if not head.minimal:
                 yield _failure(CloseCode.PROTOCOL_ERROR, "length is not minimal")
                 return
-            if self._is_refused(data[start], data[start + 1], head.size):
+            if head.size > self._max_message or not data[start + 1] & _MASKED:
                 yield from self._rarely(data[start : head.body])  # its header alone is enough
                 return
             if head.end > len(data):
                 break
-            if data[start] in _WHOLE and self._rare is None:
+            if (
+                self._rare is None
+                and data[start] in _WHOLE
+                and (head.size <= _SHORT or data[start] < _CONTROLS)
+            ):
                 yield from _whole(data[start] & 0x0F, unmasked(data, head))
             else:
                 yield from self._rarely(data[start : head.end])
             start = head.end
         self._rest = data[start:]
-
-    def _is_refused(self, first: int, second: int, size: int) -> bool:
-        """Whether the header breaks a rule: an extension, no mask, a control frame or a message too large."""
-        too_large = size > (_SHORT if first & _CONTROL else self._max_message)
-        return too_large or bool(first & _RESERVED) or not second & _MASKED
 
     def _rarely(self, raw: bytes) -> Iterator[Received]:
         """One frame through the state machine; it stays while a message is in fragments."""
