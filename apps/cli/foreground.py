@@ -92,7 +92,7 @@ class Foreground:
         """Services side by side, migrations as soon as PostgreSQL answers, then Gatehouse's own processes."""
         for service in platform.private:
             service.spawn()
-        for service in sorted(platform.private, key=lambda one: one.name == "rabbitmq"):  # the slow one last
+        for service in reversed(platform.private):  # the quickest first
             self._await(service)
             if service.name == "postgres":
                 self._migrate(platform)

@@ -66,10 +66,14 @@ class Platform:
 
     def record(self, pid: int, *, ready: bool) -> RunRecord:
         """Where everything is."""
-        parts = {name: Part(url=self._service_url(name)) for name in PRIVATE}
-        for process in (*self.gateways, self.auth):
-            alive = process.pid if process.running else None
-            parts[process.name] = Part(url=process.url, pid=alive, operations=process.operations)
+        processes = [*self.gateways, self.auth]
+        parts = {
+            process.name: Part(
+                url=process.url, pid=process.pid if process.running else None, operations=process.operations
+            )
+            for process in processes
+        }
+        parts |= {name: Part(url=self._service_url(name)) for name in PRIVATE}
         return RunRecord(pid=pid, ready=ready, parts=parts)
 
     def _auth(self) -> AppProcess:

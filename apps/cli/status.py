@@ -34,7 +34,7 @@ def status(
         (name, _health(part), without_password(part.url), str(part.pid or ""), part.operations or "")
         for name, part in record.parts.items()
     ]
-    table(("part", "state", "address", "process", "health and metrics"), rows)
+    table(rows, head=("part", "state", "address", "process", "health and metrics"))
 
 
 def _health(part: Part) -> str:

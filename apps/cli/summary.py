@@ -17,7 +17,7 @@ def show_addresses(record: RunRecord) -> None:
     for name, part in record.parts.items():
         operations = f"health and metrics: {part.operations}" if part.operations != part.url else ""
         rows.append((name, without_password(part.url), operations if part.operations else ""))
-    table(("", "", ""), rows)
+    table(rows)
 
 
 def show_first_steps(record: RunRecord) -> None:

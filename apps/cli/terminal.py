@@ -1,14 +1,13 @@
 """What the user sees: calm lines, the same on a terminal and in a file, colour only where there is one."""
 
 import sys
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 _out = Console(highlight=False, soft_wrap=True)
@@ -38,14 +37,13 @@ def waiting(what: str) -> Generator[None]:
         yield
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """A table without lines."""
-    shown = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for column in columns:
-        shown.add_column(column, overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
-    _out.print(shown)
+def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = ()) -> None:
+    """Aligned columns, each row one line however narrow the terminal: an address must stay whole to be copied."""
+    shown = [head, *rows] if head else rows
+    widths = [max(len(cell) for cell in column) for column in zip(*shown, strict=True)]
+    for row in shown:
+        line = "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        say(f"  {line.rstrip()}", style="dim" if row is head else "")
 
 
 def raw(text: str) -> None:
