@@ -1,7 +1,9 @@
 """How a service starts, answers and stops."""
 
 from libs.app.bootstrap import (
+    Application,
     ContainerFactory,
+    Front,
     ListenerFactory,
     RouterFactory,
     ServiceApp,
@@ -28,12 +30,14 @@ from libs.app.settings import EnvPrefix, ServiceSettings, load_settings
 from libs.app.stopping import stop_within
 
 __all__ = [
+    "Application",
     "BodyTooLarge",
     "ContainerFactory",
     "DependencyAway",
     "EdgeSettings",
     "EnvPrefix",
     "Exchange",
+    "Front",
     "Health",
     "HttpSettings",
     "ListenerFactory",

@@ -13,6 +13,9 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import structlog
 from fastapi import APIRouter, FastAPI
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from libs.app.access_log import AccessLog, json_line, text_line
 from libs.app.edge import Edge, EdgeSettings
@@ -46,13 +49,30 @@ class ServiceContainer(Protocol):
         """Close every connection in the reverse order of opening; bounded, and harmless when repeated."""
 
 
+class Application(Protocol):
+    """What stands behind a `Front`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, as ASGI says."""
+
+    def serves(self, scope: Scope) -> bool:
+        """Whether any route is there for the request, be it for another method."""
+
+
+class Front(Protocol):
+    """A router that stands before all others and lets through to them what it likes."""
+
+    def before(self, app: Application) -> ASGIApp:
+        """The application behind it."""
+
+
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 ContainerT = TypeVar("ContainerT", bound=ServiceContainer)
 
 ContainerFactory: TypeAlias = Callable[[SettingsT], Awaitable[ContainerT]]
 TopologyDeclarator: TypeAlias = Callable[[ContainerT], Awaitable[None]]
 ListenerFactory: TypeAlias = Callable[[ContainerT], Awaitable[Subscription]]
-RouterFactory: TypeAlias = Callable[[ContainerT], APIRouter]
+RouterFactory: TypeAlias = "Callable[[ContainerT], APIRouter | Front]"
 
 
 class ServiceApp(FastAPI, Generic[SettingsT, ContainerT]):
@@ -68,7 +88,13 @@ class ServiceApp(FastAPI, Generic[SettingsT, ContainerT]):
         listener_factories: Sequence[ListenerFactory[ContainerT]],
         routers: Sequence[APIRouter | RouterFactory[ContainerT]],
     ) -> None:
-        super().__init__(title=name, lifespan=service_lifespan, openapi_url=None, redirect_slashes=False)
+        super().__init__(
+            title=name,
+            lifespan=service_lifespan,
+            openapi_url=None,
+            redirect_slashes=False,
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # the edge measures
+        )
         self.name = name
         self.settings = settings
         self.health = Health()
@@ -78,6 +104,7 @@ class ServiceApp(FastAPI, Generic[SettingsT, ContainerT]):
         self.listener_factories = tuple(listener_factories)
         inside_only = settings.http is None  # then the application answers on the operations port
         self.router.routes.extend((operations_routes if inside_only else health_routes)(self.health))
+        self._fronts: list[Front] = []
         self._router_factories: list[RouterFactory[ContainerT]] = []
         for router in routers:
             if isinstance(router, APIRouter):
@@ -85,19 +112,43 @@ class ServiceApp(FastAPI, Generic[SettingsT, ContainerT]):
             else:
                 self._router_factories.append(router)
         render_errors(self)
-        self.add_middleware(
-            Edge, settings=settings.edge or EdgeSettings(), access_log=_access_log(name, settings)
-        )
 
     def include_routers_of(self, container: ContainerT) -> None:
-        """Put the routers that are made from the container before all others."""
-        made = [route for factory in self._router_factories for route in factory(container).routes]
-        self.router.routes[:0] = made
+        """Add the routers that are made from the container."""
+        for factory in self._router_factories:
+            router = factory(container)
+            if isinstance(router, APIRouter):
+                self.include_router(router)
+            else:
+                self._fronts.append(router)
+        self.middleware_stack = None  # made anew, with the fronts, for the next request
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        app: ASGIApp = super().build_middleware_stack()
+        for front in reversed(self._fronts):
+            app = front.before(_Routes(app, self.router))
+        access_log = _access_log(self.name, self.settings)
+        return Edge(app, settings=self.settings.edge or EdgeSettings(), access_log=access_log)
 
     async def dismiss_clients(self) -> None:
         """Send away those who are connected for long; the first act of a stop."""
         if self.container is not None:
             await self.container.dismiss_clients()
+
+
+class _Routes:
+    """The application's own routes, behind the fronts."""
+
+    def __init__(self, app: ASGIApp, router: APIRouter) -> None:
+        self._app = app
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    def serves(self, scope: Scope) -> bool:
+        return any(route.matches(scope)[0] is not Match.NONE for route in self._router.routes)
 
 
 def _access_log(name: str, settings: ServiceSettings) -> AccessLog | None:

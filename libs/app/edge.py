@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Mapping
 from ipaddress import ip_network
 from typing import Annotated
 
-import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,10 +20,9 @@ from libs.app.client_address import ClientAddress, Network
 from libs.app.cors import Cors, RawHeaders
 from libs.app.logging import current_request_id
 from libs.app.metrics import HttpMetrics
-from libs.app.problem import BodyTooLarge, ProblemResponse
-from libs.messaging import AppError, InternalError, new_message_id
+from libs.app.problem import BodyTooLarge, problem_of
+from libs.messaging import new_message_id
 
-_log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _SCOPE_KEY = "gatehouse.exchange"
 _CLOSED_BY_CLIENT = 499  # what access logs write, since nginx, for an answer that nobody waited for
@@ -84,6 +82,7 @@ class Exchange:
         "_receive",
         "_send",
         "client",
+        "ended",
         "headers",
         "request_id",
         "status",
@@ -106,6 +105,8 @@ class Exchange:
         self.request_id = request_id
         self.status = 0
         """The answer's status once it has begun."""
+        self.ended = False
+        """Whether the answer is complete."""
         self._limit = limit
         self._read = 0
         self._answer_headers = answer_headers
@@ -127,6 +128,8 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message["headers"], *self._answer_headers]
+        else:
+            self.ended = not message.get("more_body", False)
         return self._send(message)
 
 
@@ -170,9 +173,11 @@ class Edge:
             else:
                 await self._app(scope, exchange.receive, exchange.send)
         except Exception as error:
-            if exchange.status:  # too late to say anything; the server cuts the connection
+            if exchange.ended:  # answered and logged further in
+                return
+            if exchange.status:  # too late to say anything: the server cuts the connection
                 raise
-            await _problem(error)(scope, receive, exchange.send)
+            await problem_of(error)(scope, receive, exchange.send)
         finally:
             self._tell(scope, exchange, time.perf_counter() - started)
 
@@ -194,14 +199,6 @@ class Edge:
             self._access_log.write(
                 Access(scope["method"], scope["path"], status, seconds, exchange.client, exchange.request_id)
             )
-
-
-def _problem(error: Exception) -> ProblemResponse:
-    """What the client may know of it; the rest is in the log."""
-    if isinstance(error, AppError):
-        return ProblemResponse(error)
-    _log.error("request_failed", exc_info=error)
-    return ProblemResponse(InternalError())
 
 
 def _static_headers(settings: EdgeSettings) -> RawHeaders:

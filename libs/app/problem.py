@@ -16,13 +16,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from libs.messaging import AppError, ValidationFailed, field_errors
+from libs.messaging import AppError, InternalError, ValidationFailed, field_errors
 
+_log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -115,6 +117,18 @@ def render_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         return ProblemResponse(ValidationFailed(errors=list(field_errors(error.errors()))))
+
+    @app.exception_handler(Exception)
+    async def anything(_request: Request, error: Exception) -> Response:
+        return problem_of(error)
+
+
+def problem_of(error: Exception) -> ProblemResponse:
+    """What the client may know of an error that nobody expected; the rest goes to the log."""
+    if isinstance(error, AppError):
+        return ProblemResponse(error)
+    _log.error("request_failed", exc_info=error)
+    return ProblemResponse(InternalError())
 
 
 def of_http(error: HTTPException) -> AppError:

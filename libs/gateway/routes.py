@@ -6,14 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
-from typing_extensions import override
 
-from libs.app import Exchange, MethodNotAllowed, NotFound, ProblemResponse, exchange_of
+from libs.app import Application, Exchange, MethodNotAllowed, NotFound, ProblemResponse, exchange_of
 from libs.gateway.authorization import Authorization, challenge
 from libs.gateway.incoming import ClientGone, Incoming
 from libs.messaging import (
@@ -31,6 +30,7 @@ from libs.messaging import (
 _TRACEPARENT = re.compile(
     rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 )  # W3C Trace Context, section 3.2
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 _MAX_USER_AGENT = 256  # characters
 
 
@@ -79,6 +79,7 @@ class Resource:
     def __init__(self, path: str) -> None:
         self.path = path
         """The template, as metrics name it."""
+        self.contracts: list[ContractRoute] = []
         self.routes: dict[str, ContractRoute] = {}
 
     def add(self, route: ContractRoute) -> None:
@@ -87,6 +88,7 @@ class Resource:
         if method in self.routes:
             taken = self.routes[method].operation.name
             raise ValueError(f"{route.operation.name} and {taken} both want {method} {self.path}")
+        self.contracts.append(route)
         self.routes[method] = route
         if method == "GET":
             self.routes["HEAD"] = route
@@ -98,6 +100,7 @@ class Resource:
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, path: Mapping[str, str]) -> None:
         """Answer one request."""
+        scope["route"] = self
         route = self.routes.get(scope["method"])
         if route is not None:
             await route.answer(scope, receive, send, path)
@@ -109,14 +112,12 @@ class Resource:
             await ProblemResponse(MethodNotAllowed(), {"allow": self.allow})(scope, receive, send)
 
 
-class Gate(BaseRoute):
-    """The gateway's first route: it serves the contracts, and guards whatever is routed behind it.
+class Gate:
+    """The gateway's door, before the application's own routes: it serves the contracts and guards the rest.
 
-    A path behind it is reached with a valid token only, unless it is one of ``open_paths``; a WebSocket must be one of
-    them and judge its clients itself.
+    What no contract serves is reached with a valid token only, unless its path is one of ``open_paths``; a WebSocket must
+    be one of them and judge its clients itself.
     """
-
-    path = ""
 
     def __init__(
         self,
@@ -128,64 +129,65 @@ class Gate(BaseRoute):
     ) -> None:
         self._authorization = authorization
         self._open = frozenset(open_paths)
-        self._resources: dict[str, Resource] = {}
+        self._fixed: dict[str, Resource] = {}
+        self._templates: dict[str, tuple[re.Pattern[str], Resource]] = {}
         for operation in operations:
             if operation.http is not None:
-                resource = self._resources.setdefault(operation.http.path, Resource(operation.http.path))
-                resource.add(ContractRoute(operation, operation.http, bus, authorization))
-        self._patterns = [
-            (_pattern(path), resource) for path, resource in self._resources.items() if "{" in path
-        ]
+                route = ContractRoute(operation, operation.http, bus, authorization)
+                self._resource(operation.http.path).add(route)
 
     @property
     def routes(self) -> list[ContractRoute]:
         """Every contract that is served."""
-        return [
-            route
-            for resource in self._resources.values()
-            for method, route in resource.routes.items()
-            if method == route.http.method
-        ]
+        resources = [*self._fixed.values(), *(resource for _, resource in self._templates.values())]
+        return [route for resource in resources for route in resource.contracts]
 
-    @override
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        path = scope["path"]
-        if scope["type"] == "http":
-            resource = self._resources.get(path)
-            if resource is not None and "{" not in path:
-                return Match.FULL, {"route": resource, "path_params": {}}
-            for pattern, found in self._patterns:
-                if match := pattern.fullmatch(path):
-                    return Match.FULL, {"route": found, "path_params": match.groupdict()}
-        if path in self._open:
-            return Match.NONE, {}
-        return Match.FULL, {"route": self}
+    def before(self, app: Application) -> ASGIApp:
+        """The application behind the gate."""
 
-    @override
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        resource = scope["route"]
-        if isinstance(resource, Resource):
-            await resource.answer(scope, receive, send, scope["path_params"])
-        elif scope["type"] == "websocket":
+        async def gate(scope: Scope, receive: Receive, send: Send) -> None:
+            path = scope["path"]
+            if scope["type"] == "http":
+                if resource := self._fixed.get(path):
+                    await resource.answer(scope, receive, send, _NO_FIELDS)
+                    return
+                if found := self._by_template(path):
+                    resource, fields = found
+                    await resource.answer(scope, receive, send, fields)
+                    return
+            if path in self._open:
+                await app(scope, receive, send)
+            else:
+                await self._guard(app, scope, receive, send)
+
+        return gate
+
+    def _resource(self, path: str) -> Resource:
+        if "{" not in path:
+            return self._fixed.setdefault(path, Resource(path))
+        return self._templates.setdefault(path, (_pattern(path), Resource(path)))[1]
+
+    def _by_template(self, path: str) -> tuple[Resource, dict[str, str]] | None:
+        for pattern, resource in self._templates.values():
+            if match := pattern.fullmatch(path):
+                return resource, match.groupdict()
+        return None
+
+    async def _guard(self, app: Application, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request with a valid token through to the application, on its bearer's behalf."""
+        if scope["type"] == "websocket":
             await WebSocketClose(code=1008)(scope, receive, send)
-        else:
-            await self._guard(scope, receive, send)
-
-    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request with a valid token through to a route that is no contract's, on its bearer's behalf."""
-        found = _first_match(scope, [route for route in scope["router"].routes if route is not self])
-        if found is None:
+            return
+        if not app.serves(scope):
             raise NotFound
-        route, child_scope = found
         exchange = exchange_of(scope)
         try:
             identity = await self._authorization.admit(AUTHENTICATED, exchange.headers.get(b"authorization"))
         except AppError as error:
             await ProblemResponse(error, challenge(error))(scope, receive, send)
             return
-        scope.update({"route": route, **child_scope})
         with acting_for(caller_of(exchange, identity)):
-            await route.handle(scope, receive, send)
+            await app(scope, receive, send)
 
 
 def caller_of(exchange: Exchange, identity: Identity | None) -> Caller:
@@ -203,18 +205,6 @@ def caller_of(exchange: Exchange, identity: Identity | None) -> Caller:
 @lru_cache(maxsize=4096)  # a client keeps its encoded header over many requests
 def _client(ip: str, user_agent: bytes) -> Client:
     return Client(ip, user_agent[:_MAX_USER_AGENT].decode("latin-1"))
-
-
-def _first_match(scope: Scope, routes: Iterable[BaseRoute]) -> tuple[BaseRoute, Scope] | None:
-    """The route that answers, one for another method only where no other is."""
-    partial = None
-    for route in routes:
-        match, child_scope = route.matches(scope)
-        if match is Match.FULL:
-            return route, child_scope
-        if match is Match.PARTIAL and partial is None:
-            partial = route, child_scope
-    return partial
 
 
 def _pattern(path: str) -> re.Pattern[str]:
