@@ -10,6 +10,7 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from libs.infra.jwt import Algorithm
 from libs.outbox import inbox_table, outbox_table
 
 SCHEMA = "auth"
@@ -145,7 +146,7 @@ class SigningKeyRow(Base):
     )
 
     kid: Mapped[str] = mapped_column(primary_key=True)
-    algorithm: Mapped[str]
+    algorithm: Mapped[Algorithm] = mapped_column(Text())
     public_jwk: Mapped[dict[str, Any]]
     sealed: Mapped[bytes]
     created_at: Mapped[datetime]
@@ -174,3 +175,9 @@ class AuditRow(Base):
 
 OUTBOX = outbox_table(Base.metadata)
 INBOX = inbox_table(Base.metadata)
+ACCOUNTS = Base.metadata.tables[f"{SCHEMA}.accounts"]
+CREDENTIALS = Base.metadata.tables[f"{SCHEMA}.credentials"]
+SESSIONS = Base.metadata.tables[f"{SCHEMA}.sessions"]
+REFRESH_TOKENS = Base.metadata.tables[f"{SCHEMA}.refresh_tokens"]
+SIGNING_KEYS = Base.metadata.tables[f"{SCHEMA}.signing_keys"]
+AUDIT_LOG = Base.metadata.tables[f"{SCHEMA}.audit_log"]

@@ -1,0 +1,50 @@
+"""Callers: who asks and from where, in a form that can be looked up and stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+from libs.domain.auth import TokenInvalid
+from libs.messaging import Caller
+
+_MAX_IP = 64
+_MAX_USER_AGENT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Whose token the gateway believed."""
+
+    account_id: UUID
+    session_id: UUID
+
+    @classmethod
+    def of(cls, caller: Caller) -> Self:
+        """The identity of this caller; raises `TokenInvalid` for an anonymous one."""
+        if caller.identity is None:
+            raise TokenInvalid
+        try:
+            return cls(UUID(caller.identity.sub), UUID(caller.identity.sid))
+        except ValueError as error:
+            raise TokenInvalid from error
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Address and user agent, as the gateway saw them; empty where it is not known."""
+
+    ip: str = ""
+    user_agent: str = ""
+
+    @classmethod
+    def of(cls, caller: Caller) -> Self:
+        """The origin of this caller."""
+        client = caller.client
+        return cls(_storable(client.ip, _MAX_IP), _storable(client.user_agent, _MAX_USER_AGENT))
+
+
+def _storable(text: str, limit: int) -> str:
+    """At most ``limit`` characters, without what a text of PostgreSQL cannot hold."""
+    return text[:limit].replace("\0", "").encode("utf-8", "replace").decode()

@@ -1,0 +1,88 @@
+"""Passwords: which are accepted, and how they are kept (Argon2id, RFC 9106)."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import secrets
+import unicodedata
+from pathlib import Path
+from typing import Self
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from libs.auth.hashing import HashPool
+from libs.auth.settings import PasswordSettings
+from libs.messaging import Deadline, FieldError, ValidationFailed
+
+_COMMON = Path(__file__).with_name("common_passwords.txt.gz")
+COMMON = "This is one of the most common passwords; choose another one"
+
+
+class Passwords:
+    """Refuses weak passwords, hashes good ones and checks claimed ones, off the event loop."""
+
+    def __init__(
+        self, settings: PasswordSettings, pool: HashPool, *, common: frozenset[str], decoy: str
+    ) -> None:
+        self._min_length = settings.min_length
+        self._pool = pool
+        self._hasher = _hasher(settings)
+        self._common = common
+        self._decoy = decoy
+
+    @classmethod
+    async def create(cls, settings: PasswordSettings, pool: HashPool) -> Self:
+        """With the shipped list of common passwords, and a decoy that costs what a real hash costs."""
+        common = await asyncio.to_thread(common_passwords)
+        decoy = await pool.run(lambda: _hasher(settings).hash(secrets.token_urlsafe()))
+        return cls(settings, pool, common=common, decoy=decoy)
+
+    def check_new(self, password: str, *, field: str = "password") -> None:
+        """Raise `ValidationFailed` where ``password`` is too short or too common to be anybody's."""
+        normalized = _normalized(password)
+        if len(normalized) < self._min_length:
+            message = f"A password has at least {self._min_length} characters"
+        elif normalized.casefold() in self._common:
+            message = COMMON
+        else:
+            return
+        raise ValidationFailed(errors=[FieldError(field=field, message=message)])
+
+    async def hash(self, password: str, deadline: Deadline | None = None) -> str:
+        """A new hash, as a PHC string; raises `Overloaded`."""
+        return await self._pool.run(lambda: self._hasher.hash(_normalized(password)), deadline)
+
+    async def verify(self, stored: str | None, password: str, deadline: Deadline | None = None) -> bool:
+        """Whether ``password`` is the one behind ``stored``; where there is none, it takes the same time.
+
+        Raises `Overloaded`.
+        """
+        matches = await self._pool.run(lambda: self._matches(stored or self._decoy, password), deadline)
+        return matches and stored is not None
+
+    def outdated(self, stored: str) -> bool:
+        """Whether ``stored`` was made with other parameters than a new hash would be."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _matches(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, _normalized(password))
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+def common_passwords() -> frozenset[str]:
+    """The shipped list, in the form in which passwords are compared with it."""
+    with gzip.open(_COMMON, "rt", encoding="utf-8") as lines:
+        return frozenset(_normalized(line.rstrip("\n")).casefold() for line in lines)
+
+
+def _hasher(settings: PasswordSettings) -> PasswordHasher:
+    return PasswordHasher(time_cost=settings.passes, memory_cost=settings.memory, parallelism=1)
+
+
+def _normalized(password: str) -> str:
+    """The same characters, however the keyboard composed them (NFKC, as NIST SP 800-63B asks)."""
+    return unicodedata.normalize("NFKC", password)

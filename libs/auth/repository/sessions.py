@@ -1,0 +1,259 @@
+"""Every statement about sessions and their refresh tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.auth.callers import Origin
+from libs.auth.families import PresentedToken
+from libs.auth.orm import ACCOUNTS, REFRESH_TOKENS, SESSIONS
+from libs.auth.repository.accounts import ACTIVE
+from libs.auth.tokens import LiveSession
+
+_session = SESSIONS.c
+_token = REFRESH_TOKENS.c
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """One exchange of a refresh token: hashes, the sealed successor, and until when that one waits for its use."""
+
+    presented: bytes
+    successor: bytes
+    sealed: bytes
+    now: datetime
+    idle_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The session, and until when its new live token waits for its use."""
+
+    session: LiveSession
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that ended."""
+
+    id: UUID
+    account_id: UUID
+
+
+def _rotation() -> Select[*tuple[Any, ...]]:
+    """Exchange the live token of a session in one statement.
+
+    The session's row is locked first, as everything that ends sessions does; so a session that ends is not refreshed
+    a moment later, and of two requests with the same token one finds it spent.
+    """
+    session = (
+        update(SESSIONS)
+        .where(
+            _token.hash == bindparam("presented"),
+            _token.used_at.is_(None),
+            _token.expires_at > bindparam("now"),
+            _session.id == _token.session_id,
+            _session.ended_at.is_(None),
+            _session.expires_at > bindparam("now"),
+            ACCOUNTS.c.id == _session.account_id,
+            ACCOUNTS.c.status == ACTIVE,
+        )
+        .values(last_seen_at=bindparam("now"), ip=bindparam("ip"), user_agent=bindparam("user_agent"))
+        .returning(*SESSIONS.c)
+        .cte("session")
+    )
+    spent = (
+        update(REFRESH_TOKENS)
+        .where(
+            _token.hash == bindparam("presented"),
+            _token.used_at.is_(None),
+            _token.session_id == session.c.id,
+        )
+        .values(used_at=bindparam("now"), rotated_at=bindparam("now"), successor=bindparam("sealed"))
+        .returning(_token.session_id, _token.hash)
+        .cte("spent")
+    )
+    born = (
+        insert(REFRESH_TOKENS)
+        .from_select(
+            ["hash", "session_id", "parent", "issued_at", "expires_at"],
+            select(
+                bindparam("successor", type_=_token.hash.type),
+                session.c.id,
+                spent.c.hash,
+                bindparam("now", type_=_token.issued_at.type),
+                func.least(bindparam("idle_until", type_=_token.expires_at.type), session.c.expires_at),
+            ).join_from(session, spent, spent.c.session_id == session.c.id),
+        )
+        .returning(_token.session_id, _token.expires_at)
+        .cte("born")
+    )
+    return select(session, born.c.expires_at.label("token_expires_at")).join_from(
+        session, born, born.c.session_id == session.c.id
+    )
+
+
+_ROTATE = _rotation()
+
+
+class SessionRepository:
+    """The sessions, as one transaction sees them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(
+        self, session: LiveSession, origin: Origin, *, token: bytes, token_expires_at: datetime
+    ) -> None:
+        """A new session with its first refresh token."""
+        started = session.authenticated_at
+        await self._session.execute(
+            insert(SESSIONS).values(
+                id=session.id,
+                account_id=session.account_id,
+                authenticated_at=started,
+                methods=list(session.methods),
+                scope=session.scope,
+                created_at=started,
+                last_seen_at=started,
+                expires_at=session.expires_at,
+                ip=origin.ip,
+                user_agent=origin.user_agent,
+            )
+        )
+        await self._session.execute(
+            insert(REFRESH_TOKENS).values(
+                hash=token, session_id=session.id, issued_at=started, expires_at=token_expires_at
+            )
+        )
+
+    async def rotate(self, rotation: Rotation, origin: Origin) -> Rotated | None:
+        """Exchange the live token of a session that goes on, in one round trip; None where it is no such token."""
+        found = await self._session.execute(
+            _ROTATE,
+            {
+                "presented": rotation.presented,
+                "successor": rotation.successor,
+                "sealed": rotation.sealed,
+                "now": rotation.now,
+                "idle_until": rotation.idle_until,
+                "ip": origin.ip,
+                "user_agent": origin.user_agent,
+            },
+        )
+        row = found.first()
+        return None if row is None else Rotated(_live_session(row), row.token_expires_at)
+
+    async def presented(self, token: bytes) -> PresentedToken | None:
+        """The token with this hash and what surrounds it; its session stays as it is until the transaction ends."""
+        of_token = _session.id == _token.session_id
+        lock = select(_session.id).join_from(SESSIONS, REFRESH_TOKENS, of_token).where(_token.hash == token)
+        if (await self._session.execute(lock.with_for_update(of=SESSIONS))).first() is None:
+            return None
+        live = REFRESH_TOKENS.alias("live")
+        is_live = and_(live.c.session_id == _session.id, live.c.used_at.is_(None))
+        found = await self._session.execute(
+            select(
+                SESSIONS,
+                and_(_session.ended_at.is_(None), ACCOUNTS.c.status == ACTIVE).label("open"),
+                _token.expires_at.label("token_expires_at"),
+                _token.used_at,
+                _token.rotated_at,
+                _token.successor,
+                func.coalesce(live.c.parent == token, False).label("parent_of_live"),
+                live.c.expires_at.label("live_expires_at"),
+            )
+            .join_from(SESSIONS, REFRESH_TOKENS, of_token)
+            .join(ACCOUNTS, ACCOUNTS.c.id == _session.account_id)
+            .outerjoin(live, is_live)
+            .where(_token.hash == token)
+        )
+        row = found.one()
+        return PresentedToken(
+            session=_live_session(row),
+            open=row.open,
+            expires_at=row.token_expires_at,
+            used_at=row.used_at,
+            rotated_at=row.rotated_at,
+            successor=row.successor,
+            parent_of_live=row.parent_of_live,
+            live_expires_at=row.live_expires_at,
+        )
+
+    async def rotate_again(self, session: LiveSession, rotation: Rotation) -> datetime:
+        """Replace the live token, which never arrived, by another successor of the same token; says until when it waits."""
+        expires_at = min(rotation.idle_until, session.expires_at)
+        await self._session.execute(
+            update(REFRESH_TOKENS)
+            .where(_token.session_id == session.id, _token.used_at.is_(None))
+            .values(used_at=rotation.now)
+        )
+        await self._session.execute(
+            insert(REFRESH_TOKENS).values(
+                hash=rotation.successor,
+                session_id=session.id,
+                parent=rotation.presented,
+                issued_at=rotation.now,
+                expires_at=expires_at,
+            )
+        )
+        await self._session.execute(
+            update(REFRESH_TOKENS)
+            .where(_token.hash == rotation.presented)
+            .values(rotated_at=rotation.now, successor=rotation.sealed)
+        )
+        return expires_at
+
+    async def end(self, session_id: UUID, now: datetime, reason: str) -> list[Ended]:
+        """End this session; empty where it has ended already."""
+        return await self._end(_session.id == session_id, now, reason)
+
+    async def end_all(self, account_id: UUID, now: datetime, reason: str) -> list[Ended]:
+        """End the sessions of an account that go on."""
+        return await self._end(_session.account_id == account_id, now, reason)
+
+    async def _end(self, which: ColumnElement[bool], now: datetime, reason: str) -> list[Ended]:
+        ended = await self._session.execute(
+            update(SESSIONS)
+            .where(_session.ended_at.is_(None), which)
+            .values(ended_at=now, end_reason=reason)
+            .returning(_session.id, _session.account_id)
+        )
+        return [Ended(row.id, row.account_id) for row in ended]
+
+    async def goes_on(self, session_id: UUID, now: datetime) -> bool:
+        """Whether tokens of this session are good."""
+        found = await self._session.execute(
+            select(_session.id)
+            .join_from(SESSIONS, ACCOUNTS, ACCOUNTS.c.id == _session.account_id)
+            .where(
+                _session.id == session_id,
+                _session.ended_at.is_(None),
+                _session.expires_at > now,
+                ACCOUNTS.c.status == ACTIVE,
+            )
+        )
+        return found.first() is not None
+
+    async def ended_since(
+        self, since: datetime, *, after: UUID | None, limit: int
+    ) -> list[tuple[UUID, datetime]]:
+        """The sessions that ended after ``since``, in the order of their ids, from the one after ``after``."""
+        ended = select(_session.id, _session.ended_at).where(_session.ended_at > since)
+        if after is not None:
+            ended = ended.where(_session.id > after)
+        found = await self._session.execute(ended.order_by(_session.id).limit(limit))
+        return [(row.id, row.ended_at) for row in found]
+
+
+def _live_session(row: Row[Any]) -> LiveSession:
+    return LiveSession(
+        row.id, row.account_id, row.authenticated_at, tuple(row.methods), row.scope, row.expires_at
+    )

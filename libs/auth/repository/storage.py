@@ -1,0 +1,68 @@
+"""Storage: a transaction as the rules of identity see it. What is decided in it and what is told of it commit as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from libs.auth.repository.accounts import AccountRepository
+from libs.auth.repository.audit import AuditRepository
+from libs.auth.repository.housekeeping import HousekeepingRepository
+from libs.auth.repository.keys import KeyRepository
+from libs.auth.repository.sessions import SessionRepository
+from libs.infra.database import Database, DatabaseAway
+from libs.messaging import Event, EventMessage, Unavailable
+from libs.messaging.contract import PayloadT
+from libs.outbox import Outbox
+
+
+class Stored:
+    """What one transaction can read and write."""
+
+    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
+        self.accounts = AccountRepository(session)
+        self.sessions = SessionRepository(session)
+        self.keys = KeyRepository(session)
+        self.audit = AuditRepository(session)
+        self.housekeeping = HousekeepingRepository(session, outbox)
+        self._session = session
+        self._outbox = outbox
+
+    async def tell(
+        self, event: Event[PayloadT], payload: PayloadT, *, urgent: bool = False
+    ) -> asyncio.Future[None]:
+        """Tell of it if this transaction commits; the future is done once the broker has it (see `Outbox.add`)."""
+        return await self._outbox.add(self._session, EventMessage.of(event, payload), urgent=urgent)
+
+
+class Storage:
+    """Opens transactions. Raises `Unavailable` where the database does not answer."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Stored]:
+        """One transaction, committed at the end of the block."""
+        with _unavailable():
+            async with self._database.transaction() as session:
+                yield Stored(session, self._outbox)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Stored]:
+        """Single statements, each a transaction of its own."""
+        with _unavailable():
+            async with self._database.reading() as session:
+                yield Stored(session, self._outbox)
+
+
+@contextmanager
+def _unavailable() -> Generator[None]:
+    try:
+        yield
+    except DatabaseAway as error:
+        raise Unavailable("the service's database does not answer") from error

@@ -1,0 +1,195 @@
+"""Sessions: how a sign-in goes on, is checked, and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from libs.auth.callers import Origin, SignedIn
+from libs.auth.families import PresentedToken, Verdict, judge
+from libs.auth.keys import Keys
+from libs.auth.repository import Ended, Rotation, Storage, Stored
+from libs.auth.settings import SessionSettings
+from libs.auth.tokens import (
+    AccessTokens,
+    LiveSession,
+    digest,
+    new_refresh_token,
+    open_successor,
+    seal_successor,
+)
+from libs.domain.auth import (
+    REVOCATIONS_PAGE,
+    SESSION_REVOKED,
+    RefreshInvalid,
+    RefreshRequest,
+    RevocationReason,
+    Revocations,
+    RevocationsRequest,
+    RevokedSession,
+    SessionEnded,
+    SessionRevoked,
+    TokenExpired,
+    TokenInvalid,
+    TokenPair,
+    ValidateRequest,
+    Validation,
+)
+from libs.infra.clock import Clock
+from libs.infra.jwt import TokenOutdated, TokenRejected
+from libs.messaging import Caller, Empty, new_message_id
+
+_log = structlog.get_logger(__name__)
+_MARGIN = 60  # s that a revocation outlives the last access token: the clocks' differences
+_CONFIRM_WAIT = 1.0  # s that a logout waits for the broker to have the revocation
+
+
+class Sessions:
+    """The sessions of all accounts."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        keys: Keys,
+        access_tokens: AccessTokens,
+        settings: SessionSettings,
+        clock: Clock,
+    ) -> None:
+        self._storage = storage
+        self._keys = keys
+        self._access_tokens = access_tokens
+        self._settings = settings
+        self._idle = timedelta(seconds=settings.idle_seconds)
+        self._revoked_for = settings.access_seconds + _MARGIN
+        self._clock = clock
+
+    async def start(
+        self, stored: Stored, account_id: UUID, origin: Origin, *, methods: tuple[str, ...]
+    ) -> TokenPair:
+        """A new session of an account that has just proved itself by ``methods`` (RFC 8176), and its first tokens."""
+        now = self._clock.now()
+        session = LiveSession(
+            id=UUID(new_message_id()),
+            account_id=account_id,
+            authenticated_at=now,
+            methods=methods,
+            scope="",
+            expires_at=now + timedelta(seconds=self._settings.absolute_seconds),
+        )
+        refresh_token = new_refresh_token()
+        waits_until = min(now + self._idle, session.expires_at)
+        await stored.sessions.add(session, origin, token=digest(refresh_token), token_expires_at=waits_until)
+        return self._pair(session, refresh_token, waits_until, now)
+
+    async def refresh(self, request: RefreshRequest, caller: Caller) -> TokenPair:
+        """New tokens for a refresh token; raises `RefreshInvalid` or `SessionEnded`."""
+        presented, now = request.refresh_token, self._clock.now()
+        successor = new_refresh_token()
+        rotation = Rotation(
+            presented=digest(presented),
+            successor=digest(successor),
+            sealed=seal_successor(presented, successor),
+            now=now,
+            idle_until=now + self._idle,
+        )
+        origin = Origin.of(caller)
+        async with self._storage.reading() as stored:
+            rotated = await stored.sessions.rotate(rotation, origin)
+        if rotated is not None:
+            return self._pair(rotated.session, successor, rotated.expires_at, now)
+        return await self._refresh_with_spent(presented, successor, rotation, origin)
+
+    async def _refresh_with_spent(
+        self, presented: str, successor: str, rotation: Rotation, origin: Origin
+    ) -> TokenPair:
+        """What comes of a token that is not the live one of a session that goes on."""
+        now = rotation.now
+        async with self._storage.transaction() as stored:
+            token = await stored.sessions.presented(rotation.presented)
+            if token is None:
+                raise RefreshInvalid
+            verdict = judge(token, now, self._settings)
+            if verdict is Verdict.SAME:
+                return self._same_again(presented, token, now)
+            if verdict is Verdict.AGAIN:
+                waits_until = await stored.sessions.rotate_again(token.session, rotation)
+                return self._pair(token.session, successor, waits_until, now)
+            if verdict is Verdict.REUSED:
+                ended = await stored.sessions.end(token.session.id, now, "refresh_reused")
+                await self.tell_ended(stored, ended, "refresh_reused", origin)
+        _log.info("refresh_refused", session=str(token.session.id), verdict=verdict.name)
+        raise SessionEnded if verdict is Verdict.ENDED else RefreshInvalid
+
+    def _same_again(self, presented: str, token: PresentedToken, now: datetime) -> TokenPair:
+        successor = open_successor(presented, token.successor or b"")
+        return self._pair(token.session, successor, token.live_expires_at or now, now)
+
+    async def logout(self, _request: Empty, caller: Caller) -> Empty:
+        """End the caller's session; returns when every gateway can know, or a second later."""
+        session_id = SignedIn.of(caller).session_id
+        async with self._storage.transaction() as stored:
+            ended = await stored.sessions.end(session_id, self._clock.now(), "logout")
+            told = await self.tell_ended(stored, ended, "logout", Origin.of(caller))
+        if told:
+            await asyncio.wait(told, timeout=_CONFIRM_WAIT)
+        return Empty()
+
+    async def tell_ended(
+        self, stored: Stored, ended: list[Ended], reason: RevocationReason, origin: Origin
+    ) -> list[asyncio.Future[None]]:
+        """Write down and tell that these sessions ended; a future is done once the broker has its event."""
+        until = int(self._clock.now().timestamp()) + self._revoked_for
+        told = []
+        for session in ended:
+            await stored.audit.add(
+                "session.ended",
+                account_id=session.account_id,
+                session_id=session.id,
+                origin=origin,
+                reason=reason,
+            )
+            revoked = SessionRevoked(
+                session_id=session.id, account_id=session.account_id, reason=reason, until=until
+            )
+            told.append(await stored.tell(SESSION_REVOKED, revoked, urgent=True))
+        return told
+
+    async def revocations(self, request: RevocationsRequest, _caller: Caller) -> Revocations:
+        """The sessions that ended while one of their access tokens may still be alive."""
+        since = self._clock.now() - timedelta(seconds=self._revoked_for)
+        async with self._storage.reading() as stored:
+            ended = await stored.sessions.ended_since(since, after=request.after, limit=REVOCATIONS_PAGE)
+        sessions = tuple(
+            RevokedSession(session_id=id_, until=int(at.timestamp()) + self._revoked_for) for id_, at in ended
+        )
+        return Revocations(
+            sessions=sessions, next=sessions[-1].session_id if len(sessions) == REVOCATIONS_PAGE else None
+        )
+
+    async def validate(self, request: ValidateRequest, _caller: Caller) -> Validation:
+        """Whether an access token is good, also by what became of its session."""
+        try:
+            claims = self._keys.verifier.verify(request.access_token)
+        except TokenOutdated:
+            return Validation(active=False, reason=TokenExpired.code)
+        except TokenRejected:
+            return Validation(active=False, reason=TokenInvalid.code)
+        async with self._storage.reading() as stored:
+            if await stored.sessions.goes_on(UUID(claims.sid), self._clock.now()):
+                return Validation(active=True, claims=claims)
+        return Validation(active=False, reason=SessionEnded.code)
+
+    def _pair(
+        self, session: LiveSession, refresh_token: str, waits_until: datetime, now: datetime
+    ) -> TokenPair:
+        access_token, expires_in = self._access_tokens.issue(session, self._keys.signing)
+        return TokenPair(
+            access_token=access_token,
+            expires_in=expires_in,
+            refresh_token=refresh_token,
+            refresh_expires_in=int((waits_until - now).total_seconds()),
+            session_id=session.id,
+        )

@@ -1,0 +1,160 @@
+"""The settings of identity."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from libs.auth.sealing import Sealer
+from libs.domain.auth import PASSWORD_FLOOR
+from libs.infra.jwt import Algorithm
+
+_SECTION = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+
+def _keys(value: SecretStr) -> SecretStr:
+    Sealer.from_text(value.get_secret_value())
+    return value
+
+
+class KeySettings(BaseModel):
+    """The keys that sign access tokens."""
+
+    model_config = _SECTION
+
+    encryption_keys: Annotated[SecretStr, AfterValidator(_keys)] = Field(
+        validation_alias="AUTH_KEY_ENCRYPTION_KEYS",
+        description="Keys that seal the private signing keys: 32 bytes in base64 each, newest first, separated by commas.",
+    )
+    algorithm: Algorithm = Field(
+        "ES256",
+        validation_alias="AUTH_SIGNING_ALGORITHM",
+        description="Algorithm of new signing keys: `ES256`, `RS256` or `EdDSA`.",
+    )
+    reload_interval: float = Field(
+        30.0,
+        gt=0,
+        validation_alias="AUTH_KEY_RELOAD_INTERVAL",
+        description="How often a process looks for keys that others made, should it miss the event (s).",
+    )
+
+
+class SessionSettings(BaseModel):
+    """How long tokens and sessions live."""
+
+    model_config = _SECTION
+
+    access_seconds: int = Field(
+        600,
+        ge=30,
+        le=86_400,
+        validation_alias="AUTH_ACCESS_TOKEN_SECONDS",
+        description="Longest life of an access token (s).",
+    )
+    access_jitter: int = Field(
+        30,
+        ge=0,
+        validation_alias="AUTH_ACCESS_TOKEN_JITTER_SECONDS",
+        description="Access tokens live shorter by a random part of this, so that clients do not refresh all at once (s).",
+    )
+    idle_seconds: int = Field(
+        1_209_600,
+        ge=60,
+        validation_alias="AUTH_REFRESH_IDLE_SECONDS",
+        description="How long a refresh token waits for its use; a session unused for longer is over (s).",
+    )
+    absolute_seconds: int = Field(
+        7_776_000,
+        ge=60,
+        validation_alias="AUTH_REFRESH_ABSOLUTE_SECONDS",
+        description="Longest life of a session, however much it is used (s).",
+    )
+    grace_seconds: float = Field(
+        30.0,
+        ge=0,
+        le=300,
+        validation_alias="AUTH_REFRESH_GRACE_SECONDS",
+        description="How long a refresh token that was just used gives the same answer again (s).",
+    )
+    lost_answer_seconds: float = Field(
+        3600.0,
+        ge=0,
+        validation_alias="AUTH_REFRESH_LOST_ANSWER_SECONDS",
+        description="How long a used refresh token works while its successor was never used; 0 is off (s).",
+    )
+
+
+class PasswordSettings(BaseModel):
+    """What a password must be, and what its hash costs."""
+
+    model_config = _SECTION
+
+    min_length: int = Field(
+        PASSWORD_FLOOR,
+        ge=PASSWORD_FLOOR,
+        le=128,
+        validation_alias="AUTH_PASSWORD_MIN_LENGTH",
+        description="Fewest characters of a new password.",
+    )
+    memory: int = Field(
+        19_456,
+        ge=7_168,
+        le=1_048_576,
+        validation_alias="AUTH_HASH_MEMORY",
+        description="Argon2id memory per hash (KiB).",
+    )
+    passes: int = Field(
+        2, ge=1, le=16, validation_alias="AUTH_HASH_PASSES", description="Argon2id passes over the memory."
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        validation_alias="AUTH_HASH_THREADS",
+        description="Hashes computed at once; 0 is one per core.",
+    )
+    max_wait: float = Field(
+        1.0,
+        gt=0,
+        validation_alias="AUTH_HASH_MAX_WAIT",
+        description="How long a request waits for a free thread before it is refused as overloaded (s).",
+    )
+    queue: int = Field(
+        64,
+        ge=1,
+        validation_alias="AUTH_HASH_QUEUE",
+        description="Requests that wait in the broker for the hash pool; more are refused. The same for all processes.",
+    )
+
+
+class HousekeepingSettings(BaseModel):
+    """How long what is over is kept."""
+
+    model_config = _SECTION
+
+    interval: float = Field(
+        10.0,
+        gt=0,
+        validation_alias="AUTH_SWEEP_INTERVAL",
+        description="Pause between two rounds of housekeeping (s).",
+    )
+    batch: int = Field(
+        500,
+        ge=1,
+        le=10_000,
+        validation_alias="AUTH_SWEEP_BATCH",
+        description="Rows that one housekeeping statement removes at most.",
+    )
+    session_retention: float = Field(
+        604_800.0,
+        ge=172_800,  # longer than any access token, which a revocation must outlive
+        validation_alias="AUTH_SESSION_RETENTION",
+        description="How long sessions that ended or expired are kept (s).",
+    )
+    audit_retention: float = Field(
+        34_560_000.0,
+        ge=86_400,
+        validation_alias="AUTH_AUDIT_RETENTION",
+        description="How long audit rows are kept (s).",
+    )

@@ -1,0 +1,85 @@
+"""Tokens: what an access token says, and the secrets that refresh it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from libs.auth.sealing import Sealer, derived_key
+from libs.auth.settings import SessionSettings
+from libs.domain.auth import Claims
+from libs.infra.clock import Clock
+from libs.infra.jwt import SigningKey, TokenSettings
+from libs.messaging import new_message_id
+
+CLIENT_ID = "gatehouse"
+"""Clients that sign in with a password are the product's own (RFC 9068 asks for a `client_id`)."""
+_REFRESH_BYTES = 32
+_SUCCESSOR = b"gatehouse refresh successor"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSession:
+    """What a token must know of its session."""
+
+    id: UUID
+    account_id: UUID
+    authenticated_at: datetime
+    methods: tuple[str, ...]
+    scope: str
+    expires_at: datetime
+
+
+def new_refresh_token() -> str:
+    """256 random bits in base64url."""
+    return secrets.token_urlsafe(_REFRESH_BYTES)
+
+
+def digest(refresh_token: str) -> bytes:
+    """What is stored of a refresh token: it is random enough for a plain SHA-256."""
+    return sha256(refresh_token.encode()).digest()
+
+
+def seal_successor(presented: str, successor: str) -> bytes:
+    """``successor`` for whoever presents the same token again, and for nobody who only has the database."""
+    key = derived_key(presented.encode(), _SUCCESSOR)
+    return Sealer(key).seal(successor.encode(), bound_to=digest(presented))
+
+
+def open_successor(presented: str, sealed: bytes) -> str:
+    """The successor that was sealed under ``presented``; raises `SealBroken`."""
+    key = derived_key(presented.encode(), _SUCCESSOR)
+    return Sealer(key).open(sealed, bound_to=digest(presented)).decode()
+
+
+class AccessTokens:
+    """Makes access tokens; how long each lives is drawn anew."""
+
+    def __init__(self, tokens: TokenSettings, sessions: SessionSettings, clock: Clock) -> None:
+        self._tokens = tokens
+        self._seconds = sessions.access_seconds
+        self._jitter = min(sessions.access_jitter, sessions.access_seconds // 2)
+        self._clock = clock
+
+    def issue(self, session: LiveSession, key: SigningKey) -> tuple[str, int]:
+        """A token of the session, and the seconds it lives."""
+        now = int(self._clock.now().timestamp())
+        expires = now + self._seconds - secrets.randbelow(self._jitter + 1)
+        expires = min(expires, int(session.expires_at.timestamp()))
+        claims = Claims(
+            iss=self._tokens.issuer,
+            aud=self._tokens.audience,
+            sub=str(session.account_id),
+            client_id=CLIENT_ID,
+            sid=str(session.id),
+            jti=new_message_id(),
+            iat=now,
+            exp=expires,
+            scope=session.scope,
+            auth_time=int(session.authenticated_at.timestamp()),
+            amr=session.methods,
+        )
+        return key.sign(claims), expires - now
