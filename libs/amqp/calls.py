@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from libs.amqp.errors import AmqpError, ChannelClosed, ProtocolError
+from libs.amqp.errors import AmqpError, ChannelClosed, ConnectionLost, ProtocolError, again
 from libs.amqp.methods import Method
 
 Resolve = Callable[[Method | None, AmqpError | None], None]
@@ -88,10 +88,10 @@ class Calls:
             elif not call.restoring:
                 yield call
 
-    def fail(self, error: AmqpError) -> None:
+    def fail(self, error: ConnectionLost) -> None:
         """End all of them."""
         for call in self.take():
-            call.resolve(None, error)
+            call.resolve(None, again(error))
 
 
 def nothing(_: Method | None, __: AmqpError | None) -> None:

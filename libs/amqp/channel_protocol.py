@@ -15,7 +15,15 @@ from libs.amqp.acks import Acks
 from libs.amqp.calls import Call, Calls, Resolve, nothing
 from libs.amqp.confirms import Confirms, Outcome
 from libs.amqp.delivery import Delivery
-from libs.amqp.errors import AmqpError, ChannelInterrupted, ConnectionLost, Returned, refusal
+from libs.amqp.errors import (
+    AmqpError,
+    ChannelInterrupted,
+    ConnectionLost,
+    Nacked,
+    ProtocolError,
+    Returned,
+    refusal,
+)
 from libs.amqp.frames import OVERHEAD, RETURN, TAG, message
 from libs.amqp.methods import Basic, ChannelClass, Confirm, Method, decode_method, encode_method
 from libs.amqp.outbox import ClosedOutbox, Outbox
@@ -55,7 +63,7 @@ class ChannelProtocol:
         self._ready = ready
         self._open()
 
-    def detach(self, error: AmqpError) -> None:
+    def detach(self, error: ConnectionLost) -> None:
         """The connection is gone, or the channel closed: end what was under way."""
         self.outbox = ClosedOutbox(error)
         self._acks.retire()
@@ -113,11 +121,15 @@ class ChannelProtocol:
         """Send the acks that are due before anything else is sent."""
         self.outbox.write(self._acks.frames())
 
-    def on_delivery(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes) -> None:
+    def on_delivery(
+        self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /
+    ) -> None:
         """`basic.deliver`: hand the message to its consumer's callback."""
         at = start + 1 + data[start]
         subscription = self.subscriptions.get(data[start + 1 : at])
-        tag, redelivered = TAG.unpack_from(data, at)
+        if at + TAG.size > stop:
+            raise ProtocolError(502, "a delivery that cannot be decoded")
+        tag, bits = TAG.unpack_from(data, at)
         acks: Acks | None = self._acks
         if subscription is None:
             logger.warning("channel %d: a delivery for no consumer", self.number)
@@ -126,15 +138,15 @@ class ChannelProtocol:
             self._acks.skip(tag)
             acks = None
         try:
-            subscription.callback(
-                Delivery(tag, redelivered != 0, data[at + 9 : stop], flags, fields, body, acks)
-            )
+            subscription.callback(Delivery(tag, bits, data[at + 9 : stop], flags, fields, body, acks))
         except Exception:
             logger.exception(
                 "the callback of consumer %s failed; its delivery stays unacked", subscription.tag
             )
 
-    def on_return(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes) -> None:
+    def on_return(
+        self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /
+    ) -> None:
         """`basic.return`: fail the publication that came back."""
         method = cast("Basic.Return", decode_method(RETURN + data[start:stop]))
         error = Returned(
@@ -145,14 +157,15 @@ class ChannelProtocol:
         else:
             self.confirms.give_back(error, flags, fields, body)
 
-    def on_confirm(self, tag: int, *, multiple: bool, acked: bool) -> None:
-        """`basic.ack` or `basic.nack`: end the publications it speaks of."""
-        if self.confirms is not None:
-            self.confirms.settle(tag, multiple=multiple, acked=acked)
-            if self.on_confirmed is not None:
-                self.on_confirmed()
+    def on_ack(self, tag: int, bits: int, /) -> None:
+        """`basic.ack`: end the publications it speaks of."""
+        self._confirmed(tag, bits, None)
 
-    def on_method(self, payload: bytes) -> None:
+    def on_nack(self, tag: int, bits: int, /) -> None:
+        """`basic.nack`: fail the publications it speaks of."""
+        self._confirmed(tag, bits, Nacked("the broker refused the message"))
+
+    def on_method(self, payload: bytes, /) -> None:
         """Any other method."""
         method = decode_method(payload)
         if isinstance(method, ChannelClass.Close):
@@ -191,6 +204,12 @@ class ChannelProtocol:
         told = confirms is not None and confirms.fail(error if index == _PUBLISH else None, reason)
         if culprit is None and not told:
             logger.error("channel %d was closed by the broker, and is open again: %s", self.number, error)
+
+    def _confirmed(self, tag: int, bits: int, error: Nacked | None) -> None:
+        if self.confirms is not None:
+            self.confirms.settle(tag, multiple=bits & 1 == 1, error=error)
+            if self.on_confirmed is not None:
+                self.on_confirmed()
 
     def _cancelled_by_broker(self, tag: str) -> None:
         subscription = self.subscriptions.pop(tag.encode(), None)

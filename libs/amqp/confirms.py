@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Final
 
-from libs.amqp.errors import AmqpError, ChannelClosed, Nacked, Returned
+from libs.amqp.errors import AmqpError, ChannelClosed, ConnectionLost, Nacked, Returned, again
 from libs.amqp.frames import published_to
 from libs.amqp.properties import decode_properties
 
@@ -42,16 +42,16 @@ class Confirms:
         self._last = tag = self._last + 1
         self._waiting[tag] = (outcome, publication)
 
-    def settle(self, tag: int, *, multiple: bool, acked: bool) -> None:
+    def settle(self, tag: int, *, multiple: bool, error: Nacked | None) -> None:
         """The broker's word on one publication, or on all up to it."""
         if not multiple:
             if tag == self._low + 1:
                 self._low = tag
-            self._settle_one(tag, acked=acked)
+            self._settle_one(tag, error)
             return
         first, self._low = self._low + 1, max(tag, self._low)
         for each in range(first, tag + 1):
-            self._settle_one(each, acked=acked)
+            self._settle_one(each, error)
 
     def give_back(self, error: Returned, flags: int, fields: bytes, body: bytes) -> None:
         """Fail the publication that came back unroutable; its confirm, still to come, changes nothing.
@@ -70,7 +70,7 @@ class Confirms:
                 return
         logger.warning("a publication came back that waits for no confirm: %s", error)
 
-    def fail(self, error: ChannelClosed | None, reason: AmqpError) -> bool:
+    def fail(self, error: ChannelClosed | None, reason: ConnectionLost) -> bool:
         """End all of them: the one that `error` speaks of with it, the others with `reason`.
 
         Says whether one was found that `error` speaks of.
@@ -80,13 +80,13 @@ class Confirms:
         if culprit is None and error is not None and len(waiting) == 1:
             culprit = next(iter(waiting))
         for tag, (outcome, _) in waiting.items():
-            conclude(outcome, error if tag == culprit else reason)
+            conclude(outcome, error if tag == culprit else again(reason))
         return culprit is not None
 
-    def _settle_one(self, tag: int, *, acked: bool) -> None:
+    def _settle_one(self, tag: int, error: Nacked | None) -> None:
         entry = self._waiting.pop(tag, None)
         if entry is not None:
-            conclude(entry[0], None if acked else Nacked("the broker refused the message"))
+            conclude(entry[0], error and again(error))
 
 
 def conclude(outcome: Outcome, error: AmqpError | None) -> None:

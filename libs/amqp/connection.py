@@ -24,7 +24,7 @@ from libs.amqp.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-OnLost = Callable[[AmqpError], None]
+OnLost = Callable[[ConnectionLost], None]
 OnRestored = Callable[[], Awaitable[None] | None]
 
 

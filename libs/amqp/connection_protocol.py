@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 from libs.amqp.channel_protocol import ChannelProtocol
 from libs.amqp.endpoint import Endpoint
-from libs.amqp.errors import AmqpError, ConnectionClosed, ConnectionLost, ProtocolError
+from libs.amqp.errors import ConnectionClosed, ConnectionLost, ProtocolError, again
 from libs.amqp.frames import PROTOCOL_HEADER
 from libs.amqp.methods import ConnectionClass, decode_method, encode_method
 from libs.amqp.outbox import Outbox
@@ -37,7 +37,7 @@ class Owner(Protocol):
     def on_blocked(self, reason: str | None) -> None:
         """The broker takes no publications (a reason), or takes them again (None)."""
 
-    def on_closed(self, error: AmqpError) -> None:
+    def on_closed(self, error: ConnectionLost) -> None:
         """Nothing will be read or written any more."""
 
 
@@ -50,7 +50,7 @@ class ConnectionProtocol:
         self.channel_max = _CHANNEL_MAX
         self.heartbeat = heartbeat
         self.server_capabilities: Mapping[str, Any] = {}
-        self.error: AmqpError | None = None
+        self.error: ConnectionLost | None = None
         self.is_open = False
         self._owner = owner
         self._endpoint = endpoint
@@ -85,18 +85,18 @@ class ConnectionProtocol:
         """Say goodbye; `on_closed` follows when the broker has answered."""
         self.outbox.write(encode_method(0, ConnectionClass.Close, reply_code=code, reply_text=text))
 
-    def closed(self, error: AmqpError) -> None:
+    def closed(self, error: ConnectionLost) -> None:
         """The line is gone: end everything on it. Only the first error counts."""
         if self.error is not None:
             return
         self.error = error
         self.is_open = False
-        self.outbox.obstacle = lambda: type(error)(str(error))
+        self.outbox.obstacle = lambda: again(error)
         for channel in list(self._channels.values()):
             channel.detach(error)
         self._owner.on_closed(error)
 
-    def on_method(self, payload: bytes) -> None:
+    def on_method(self, payload: bytes, /) -> None:
         """A method of channel 0."""
         method = decode_method(payload)
         if isinstance(method, ConnectionClass.Start):
@@ -120,17 +120,10 @@ class ConnectionProtocol:
         else:
             raise ProtocolError(503, f"{method.name} is not expected on channel 0")
 
-    def on_delivery(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes) -> None:
-        """Never on channel 0."""
-        raise ProtocolError(503, "a delivery on channel 0")
+    def _refuse(self, *_: object) -> None:
+        raise ProtocolError(503, "a message or confirm on channel 0")
 
-    def on_return(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes) -> None:
-        """Never on channel 0."""
-        raise ProtocolError(503, "a returned message on channel 0")
-
-    def on_confirm(self, tag: int, *, multiple: bool, acked: bool) -> None:
-        """Never on channel 0."""
-        raise ProtocolError(503, "a confirm on channel 0")
+    on_delivery = on_return = on_ack = on_nack = _refuse
 
     def _start(self, method: ConnectionClass.Start) -> None:
         if "PLAIN" not in method.mechanisms.split():

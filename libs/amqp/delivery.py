@@ -19,19 +19,19 @@ class Delivery:
     __slots__ = (
         "_acks",
         "_address",
+        "_bits",
         "_fields",
         "_flags",
         "_headers",
         "_properties",
         "body",
         "delivery_tag",
-        "redelivered",
     )
 
     def __init__(
         self,
         delivery_tag: int,
-        redelivered: bool,
+        bits: int,
         address: bytes,
         flags: int,
         fields: bytes,
@@ -39,14 +39,19 @@ class Delivery:
         acks: Acks | None,
     ) -> None:
         self.delivery_tag = delivery_tag
-        self.redelivered = redelivered
         self.body = body
+        self._bits = bits
         self._address = address
         self._flags = flags
         self._fields = fields
         self._acks = acks
         self._properties: Properties | None = None
         self._headers: dict[str, Any] | None = None
+
+    @property
+    def redelivered(self) -> bool:
+        """True where an earlier delivery of it, here or elsewhere, was not acked."""
+        return self._bits != 0
 
     @property
     def exchange(self) -> str:

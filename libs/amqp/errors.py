@@ -19,7 +19,7 @@ AmqpError
 └── ProtocolError               the peer does not speak AMQP 0-9-1
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
 
 class AmqpError(Exception):
@@ -113,6 +113,14 @@ class ProtocolError(AmqpError):
     def __init__(self, code: int, text: str) -> None:
         super().__init__(f"{code} {text}")
         self.code: Final = code
+
+
+Error = TypeVar("Error", bound=ConnectionLost | Nacked)
+
+
+def again(error: Error) -> Error:
+    """The same error for another place that raises it: a traceback belongs to one."""
+    return type(error)(*error.args)
 
 
 _BY_CODE: Final[dict[int, type[ChannelClosed]]] = {

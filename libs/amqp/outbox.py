@@ -5,7 +5,7 @@ from typing import ClassVar, Final, Protocol
 
 from typing_extensions import override
 
-from libs.amqp.errors import AmqpError
+from libs.amqp.errors import AmqpError, ConnectionLost, again
 
 _BATCH: Final = 1024
 """Frames that are joined at most, so that a loop which never awaits still feels the socket's limits."""
@@ -73,9 +73,9 @@ class ClosedOutbox(Outbox):
 
     __slots__ = ()
 
-    def __init__(self, error: AmqpError) -> None:
+    def __init__(self, error: ConnectionLost) -> None:
         super().__init__(lambda: None, lambda: None)
-        self.obstacle = lambda: type(error)(str(error))
+        self.obstacle = lambda: again(error)
 
     @override
     def write(self, data: bytes) -> None:

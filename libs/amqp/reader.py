@@ -25,6 +25,7 @@ from libs.amqp.frames import (
 )
 
 _CONTENT_FRAME: Final = CONTENT.size + 1  # the shortest header frame, in bytes
+_CONFIRM_SIZE: Final = 4 + TAG.size  # the payload of basic.ack, in bytes
 
 
 class Sink(Protocol):
@@ -34,16 +35,23 @@ class Sink(Protocol):
     decoded, and its body.
     """
 
-    def on_delivery(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes) -> None:
+    def on_delivery(
+        self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /
+    ) -> None:
         """`basic.deliver`."""
 
-    def on_return(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes) -> None:
+    def on_return(
+        self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /
+    ) -> None:
         """`basic.return`."""
 
-    def on_confirm(self, tag: int, *, multiple: bool, acked: bool) -> None:
-        """`basic.ack` or `basic.nack` of publications."""
+    def on_ack(self, tag: int, bits: int, /) -> None:
+        """`basic.ack` of publications; the lowest bit says `multiple`."""
 
-    def on_method(self, payload: bytes) -> None:
+    def on_nack(self, tag: int, bits: int, /) -> None:
+        """`basic.nack` of publications; the lowest bit says `multiple`."""
+
+    def on_method(self, payload: bytes, /) -> None:
         """Any other method."""
 
 
@@ -139,10 +147,7 @@ class FrameReader:
                     at, flags, fields, body = whole
                     sink.on_delivery(data, start + 4, stop, flags, fields, body)
             elif method in {ACK, NACK}:
-                if size != 13:
-                    raise ProtocolError(502, "a confirm that cannot be decoded")
-                tag, multiple = TAG.unpack_from(data, start + 4)
-                sink.on_confirm(tag, multiple=multiple & 1 == 1, acked=method == ACK)
+                _read_confirm(sink, data[start:stop])
             elif method == RETURN:
                 self._assemblies[channel] = _Assembly(data[start:stop])
             else:
@@ -184,3 +189,13 @@ class FrameReader:
             method = assembly.method
             deliver = sink.on_delivery if method.startswith(DELIVER) else sink.on_return
             deliver(method, 4, len(method), assembly.flags, assembly.fields, assembly.body())
+
+
+def _read_confirm(sink: Sink, payload: bytes) -> None:
+    if len(payload) != _CONFIRM_SIZE:
+        raise ProtocolError(502, "a confirm that cannot be decoded")
+    tag, bits = TAG.unpack_from(payload, 4)
+    if payload.startswith(ACK):
+        sink.on_ack(tag, bits)
+    else:
+        sink.on_nack(tag, bits)

@@ -9,18 +9,19 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from libs.amqp.errors import MalformedMessage
 
 _MAX_DEPTH: Final = 32
 _LENGTH: Final = struct.Struct(">I")
+_DECIMAL_DIGITS: Final = 10
 _INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
 
 
 def encode_table(table: Mapping[str, Any]) -> bytes:
-    """The table with its length prefix. Raises ValueError for what has no AMQP type."""
+    """The table with its length prefix. Raises TypeError or ValueError for what has no AMQP type."""
     payload = b"".join([_encode_key(key) + _encode_value(value) for key, value in table.items()])
     return _LENGTH.pack(len(payload)) + payload
 
@@ -50,7 +51,7 @@ def _encode_value(value: Any) -> bytes:
     for kind, encode in _ENCODERS.items():  # bool is found above, before its base class int could claim it
         if isinstance(value, kind):
             return encode(value)
-    raise ValueError(f"a field table cannot hold {type(value).__name__}")
+    raise TypeError(f"a field table cannot hold {type(value).__name__}")
 
 
 def _encode_int(value: int) -> bytes:
@@ -62,13 +63,13 @@ def _encode_int(value: int) -> bytes:
 
 
 def _encode_decimal(value: Decimal) -> bytes:
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise ValueError("a field table holds finite decimals only")
-    unscaled = int("".join(map(str, digits))) * (-1 if sign else 1) * 10 ** max(exponent, 0)
-    if -exponent > 255 or unscaled not in _INT32:
+    if not value.is_finite() or value.adjusted() > _DECIMAL_DIGITS:
+        raise ValueError("a field table holds decimals of 32 bits")
+    places = max(-cast("int", value.as_tuple().exponent), 0)
+    unscaled = int(value.scaleb(places))
+    if places > 255 or unscaled not in _INT32:
         raise ValueError("a field table holds decimals of 32 bits with at most 255 places")
-    return struct.pack(">cBi", b"D", max(-exponent, 0), unscaled)
+    return struct.pack(">cBi", b"D", places, unscaled)
 
 
 def _encode_time(value: datetime) -> bytes:
@@ -109,7 +110,7 @@ _Reader = Callable[[bytes, int, int], tuple[Any, int]]
 def _fixed(layout: str) -> _Reader:
     shape = struct.Struct(layout)
 
-    def read(data: bytes, at: int, depth: int) -> tuple[Any, int]:
+    def read(data: bytes, at: int, _depth: int) -> tuple[Any, int]:
         return shape.unpack_from(data, at)[0], at + shape.size
 
     return read
@@ -123,25 +124,25 @@ def _read_span(data: bytes, at: int) -> tuple[int, int]:
     return at + 4, at + 4 + length
 
 
-def _read_bytes(data: bytes, at: int, depth: int) -> tuple[bytes, int]:
+def _read_bytes(data: bytes, at: int, _depth: int) -> tuple[bytes, int]:
     start, stop = _read_span(data, at)
     return data[start:stop], stop
 
 
-def _read_text(data: bytes, at: int, depth: int) -> tuple[str | bytes, int]:
-    raw, stop = _read_bytes(data, at, depth)
+def _read_text(data: bytes, at: int, _depth: int) -> tuple[str | bytes, int]:
+    raw, stop = _read_bytes(data, at, 0)
     try:
         return raw.decode(), stop
     except UnicodeDecodeError:
         return raw, stop
 
 
-def _read_decimal(data: bytes, at: int, depth: int) -> tuple[Decimal, int]:
+def _read_decimal(data: bytes, at: int, _depth: int) -> tuple[Decimal, int]:
     places, unscaled = struct.unpack_from(">Bi", data, at)
     return Decimal(unscaled).scaleb(-places), at + 5
 
 
-def _read_time(data: bytes, at: int, depth: int) -> tuple[datetime, int]:
+def _read_time(data: bytes, at: int, _depth: int) -> tuple[datetime, int]:
     (seconds,) = struct.unpack_from(">q", data, at)
     try:
         return datetime.fromtimestamp(seconds, UTC), at + 8
@@ -185,7 +186,7 @@ def _ended(at: int, stop: int) -> int:
 
 
 _READERS: Final[dict[int, _Reader]] = {
-    ord("t"): lambda data, at, depth: (data[at] != 0, at + 1),
+    ord("t"): lambda data, at, _depth: (data[at] != 0, at + 1),
     ord("b"): _fixed(">b"),
     ord("B"): _fixed(">B"),
     ord("s"): _fixed(">h"),
@@ -202,5 +203,5 @@ _READERS: Final[dict[int, _Reader]] = {
     ord("A"): _read_array,
     ord("T"): _read_time,
     ord("F"): _read_table,
-    ord("V"): lambda data, at, depth: (None, at),
+    ord("V"): lambda _data, at, _depth: (None, at),
 }

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from libs.amqp.connection_protocol import ConnectionProtocol, Owner
 from libs.amqp.endpoint import Endpoint
-from libs.amqp.errors import AmqpError, Blocked, ConnectionFailed, ConnectionLost, ProtocolError
+from libs.amqp.errors import Blocked, ConnectionFailed, ConnectionLost, ProtocolError
 from libs.amqp.frames import HEARTBEAT_FRAME
 from libs.amqp.outbox import Outbox
 
@@ -98,7 +98,7 @@ class Wire(asyncio.Protocol, Owner):
         self._look()
 
     @override
-    def on_closed(self, error: AmqpError) -> None:
+    def on_closed(self, error: ConnectionLost) -> None:
         """Wake whoever waits for this line."""
         if self._ticker is not None:
             self._ticker.cancel()
@@ -117,7 +117,7 @@ class Wire(asyncio.Protocol, Owner):
         if self.paused and self._transport.get_write_buffer_size() > _FULL_AT:
             self._look()
 
-    def abort(self, error: AmqpError) -> None:
+    def abort(self, error: ConnectionLost) -> None:
         """Drop the line without a word."""
         self.protocol.closed(error)
         if self._transport is not None:
