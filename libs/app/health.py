@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -12,8 +14,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-Probe: TypeAlias = Callable[[], Awaitable[None]]
-"""Asks a dependency whether it answers now; raises where it does not."""
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a dependency is asked whether it answers now: ``check`` raises where it does not.
+
+    Without an ``essential`` one the service cannot do its work; the others are only named.
+    """
+
+    check: Callable[[], Awaitable[None]]
+    essential: bool = True
+
+
+class Readiness(NamedTuple):
+    """Whether the service can do its work, and what it lacks, by name."""
+
+    ready: bool
+    missing: list[str]
+
 
 _log = structlog.get_logger(__name__)
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -22,7 +40,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 class Health:
     """What a service says about itself.
 
-    Between its start and its stop it is ready exactly when every probe answers within ``probe_timeout`` seconds.
+    Between its start and its stop it is ready as long as every essential probe answers within ``probe_timeout`` seconds.
     """
 
     def __init__(self, *, probe_timeout: float = 2.0) -> None:
@@ -47,18 +65,19 @@ class Health:
         """From now on not ready, whatever the probes say."""
         self._phase = "stopping"
 
-    async def missing(self) -> list[str]:
-        """What keeps the service from its work, by name; empty when it is ready."""
+    async def readiness(self) -> Readiness:
+        """Ask every probe, side by side."""
         if self._phase:
-            return [self._phase]
+            return Readiness(ready=False, missing=[self._phase])
         names = list(self._probes)
         answers = await asyncio.gather(*(self._answers(name) for name in names))
-        return [name for name, answered in zip(names, answers, strict=True) if not answered]
+        missing = [name for name, answered in zip(names, answers, strict=True) if not answered]
+        return Readiness(not any(self._probes[name].essential for name in missing), missing)
 
     async def _answers(self, name: str) -> bool:
         try:
             async with asyncio.timeout(self._probe_timeout):
-                await self._probes[name]()
+                await self._probes[name].check()
         except Exception as error:  # ruff: ignore[blind-except]  whatever a driver raises, it does not answer
             _log.info("probe_failed", probe=name, error=type(error).__name__)
             return False
@@ -66,15 +85,19 @@ class Health:
 
 
 def health_routes(health: Health) -> list[BaseRoute]:
-    """``/healthz``: 200 while the process lives; ``/readyz``: 200, or 503 naming what is missing."""
+    """``/healthz``: 200 while the process lives; ``/readyz``: 200, or 503 when it cannot work, naming what is missing."""
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=_NO_STORE)
 
     async def ready(_request: Request) -> Response:
-        if missing := await health.missing():
-            return JSONResponse({"status": "not ready", "missing": missing}, 503, headers=_NO_STORE)
-        return JSONResponse({"status": "ready"}, headers=_NO_STORE)
+        found = await health.readiness()
+        status = "ready" if found.ready else "not ready"
+        return JSONResponse(
+            {"status": status, "missing": found.missing},
+            HTTPStatus.OK if found.ready else HTTPStatus.SERVICE_UNAVAILABLE,
+            headers=_NO_STORE,
+        )
 
     return [Route("/healthz", live), Route("/readyz", ready)]
 

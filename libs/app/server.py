@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from libs.app.bootstrap import ServiceApp, service_lifespan
 from libs.app.errors import SettingsInvalid, StartFailed
-from libs.app.health import operations_routes
+from libs.app.health import Probe, operations_routes
 from libs.app.listening import bind
 from libs.app.logging import configure_logging
 
@@ -73,9 +73,12 @@ class ServiceServer(uvicorn.Server):
             await asyncio.wait(self.server_state.tasks, timeout=1)
 
 
-def run_service(create_app: Callable[[], ServiceApp[Any, Any]]) -> NoReturn:
+def run_service(
+    create_app: Callable[[], ServiceApp[Any, Any]], *, websockets: type[asyncio.Protocol] | None = None
+) -> NoReturn:
     """Serve until SIGTERM or SIGINT, then stop in order and exit with 0; a second signal ends the process at once.
 
+    ``websockets`` is the uvicorn protocol that speaks with WebSocket clients; without it there are none.
     A service that cannot start exits with 1 and says why in one line, or in one line per wrong setting.
     """
     try:
@@ -84,12 +87,12 @@ def run_service(create_app: Callable[[], ServiceApp[Any, Any]]) -> NoReturn:
         sys.exit("\n".join(error.lines))  # to standard error, with status 1
     configure_logging(app.settings.log, service=app.name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(_run(app)))
+        sys.exit(runner.run(_run(app, websockets)))
 
 
-async def _run(app: ServiceApp[Any, Any]) -> int:
+async def _run(app: ServiceApp[Any, Any], websockets: type[asyncio.Protocol] | None) -> int:
     stop = _stop_signal()
-    serving = asyncio.create_task(_serve(app, stop))
+    serving = asyncio.create_task(_serve(app, stop, websockets))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -107,7 +110,9 @@ async def _run(app: ServiceApp[Any, Any]) -> int:
     return 0
 
 
-async def _serve(app: ServiceApp[Any, Any], stop: asyncio.Event) -> None:
+async def _serve(
+    app: ServiceApp[Any, Any], stop: asyncio.Event, websockets: type[asyncio.Protocol] | None
+) -> None:
     """Open everything, wait for ``stop``, and close everything in reverse."""
     http = app.settings.http
     operations = app.settings.operations
@@ -121,9 +126,13 @@ async def _serve(app: ServiceApp[Any, Any], stop: asyncio.Event) -> None:
         await opened.enter_async_context(service_lifespan(app))
         if http is not None and public is not None:
             server = _server(
-                app, http.stop_timeout, keep_alive=http.keep_alive, before_stop=app.dismiss_clients
+                app,
+                http.stop_timeout,
+                keep_alive=http.keep_alive,
+                websockets=websockets,
+                before_stop=app.dismiss_clients,
             )
-            app.health.add({"http": server.check})
+            app.health.add({"http": Probe(server.check)})
             await opened.enter_async_context(server.serving(public))
         _log.info("listening", operations=_address(door), public=_address(public))
         await stop.wait()
@@ -135,13 +144,14 @@ def _server(
     stop_timeout: int,
     *,
     keep_alive: int = 5,
+    websockets: type[asyncio.Protocol] | None = None,
     before_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> ServiceServer:
     """A server whose signals, lifespan, access log and client addresses are the service's own."""
     config = uvicorn.Config(
         app,
         http="httptools",
-        ws="websockets-sansio",
+        ws=websockets or "none",
         loop="none",
         lifespan="off",
         log_config=None,

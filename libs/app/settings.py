@@ -144,12 +144,13 @@ def _lines(settings_class: type[ServiceSettings], error: ValidationError) -> lis
     lines = []
     for found in error.errors(include_url=False, include_context=False, include_input=False):
         where = tuple(str(part) for part in found["loc"])
+        message = found["msg"].removeprefix("Value error, ")
         variable = names.get((where[0], where[1])) if len(where) > 1 else None
         if variable is None:
-            lines.append(f"{'.'.join(where)}: {found['msg']}")
+            lines.append(f"{'.'.join(where)}: {message}")
         elif found["type"] == "missing" and len(where) == 2:
             lines.append(f"{variable.env}: is required: {variable.field.description}")
         else:
             inside = f"{'.'.join(where[2:])}: " if len(where) > 2 else ""
-            lines.append(f"{variable.env}: {inside}{found['msg']}")
+            lines.append(f"{variable.env}: {inside}{message}")
     return lines

@@ -62,17 +62,23 @@ class Opened:
         opener: Callable[[], Awaitable[OpenedT]],
         *,
         probe: Callable[[OpenedT], Awaitable[None]],
+        essential: bool = True,
         away: tuple[type[Exception], ...] = (),
     ) -> OpenedT:
         """What ``opener`` gives, to be closed with the container and asked for its health by ``probe``.
 
+        Without an ``essential`` one the running service is not ready, without another it only says so.
         A dependency that is away (OSError, which timeouts are too, or one of the driver's own ``away`` errors) is tried
         again, one log line per attempt; raises `DependencyAway` when the time is up.
         """
         resource = await self._retried(name, opener, (OSError, *away))
         self.closing(name, resource.close)
-        self._probes[name] = partial(probe, resource)
+        self.probing(name, partial(probe, resource), essential=essential)
         return resource
+
+    def probing(self, name: str, check: Callable[[], Awaitable[None]], *, essential: bool = True) -> None:
+        """Ask ``check`` for the health of something that the container owns."""
+        self._probes[name] = Probe(check, essential)
 
     def closing(self, name: str, close: Callable[[], Awaitable[None]]) -> None:
         """Await ``close()`` when the container closes, before whatever was opened earlier."""

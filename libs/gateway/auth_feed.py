@@ -33,12 +33,14 @@ class AuthFeed(Subscription):
         self._following: asyncio.Task[None] | None = None
         self._control: Subscription | None = None
 
-    async def start(self, listeners: Listeners) -> None:
-        """Bind the control queue with the rows of ``listeners`` and its own, and follow from then on."""
+    async def start(self) -> Subscription:
+        """Bind the control queue, and follow from then on."""
+        listeners = Listeners("gateway")
         listeners.on(SESSION_REVOKED, self._on_session_revoked)
         listeners.on(KEYS_ROTATED, self._on_keys_rotated)
         self._control = await self._bus.control(listeners, bound=self._on_bound)
         self._following = asyncio.create_task(self._follow())
+        return self
 
     @override
     async def stop(self) -> None:

@@ -131,16 +131,16 @@ async def test_a_service_starts_in_order_and_stops_in_the_exact_reverse() -> Non
     app = recorder.app()
     async with service_lifespan(app):
         assert recorder.steps == STEPS
-        assert await app.health.missing() == []
+        assert await app.health.readiness() == (True, [])
     assert recorder.steps == [*STEPS, *STOPS]
 
 
 async def test_a_service_is_ready_only_between_its_start_and_its_stop() -> None:
     app = Recorder().app()
-    assert await app.health.missing() == ["starting"]
+    assert await app.health.readiness() == (False, ["starting"])
     async with service_lifespan(app):
-        assert await app.health.missing() == []
-    assert await app.health.missing() == ["stopping"]
+        assert await app.health.readiness() == (True, [])
+    assert await app.health.readiness() == (False, ["stopping"])
 
 
 @pytest.mark.parametrize("failing", [1, 2, 3, 4])
