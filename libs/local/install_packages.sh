@@ -2,6 +2,7 @@
 # Installs Debian packages of servers, as root, and leaves no server running or enabled that was not before.
 # usage: install_packages.sh package...
 set -eu
+exec 2>&1
 
 policy=/usr/sbin/policy-rc.d
 saved=$policy.before-gatehouse
@@ -19,8 +20,8 @@ enabled_units() {
 disable_unit() {
     if command -v systemctl >/dev/null; then
         systemctl disable --quiet "$1"
-    else
-        deb-systemd-helper disable "$1"
+    else # packages make these links also where systemd is not installed
+        find /etc/systemd/system -path '*.wants/*' -name "$1" -delete
     fi
 }
 
@@ -47,8 +48,8 @@ echo 'create_main_cluster = false' >"$no_cluster"
 
 enabled_units >"$enabled_before"
 export DEBIAN_FRONTEND=noninteractive
-apt-get -q update
-apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
+apt-get -qq update
+apt-get -qq -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"
 
 for unit in $(enabled_units | comm -13 "$enabled_before" -); do
     disable_unit "$unit"

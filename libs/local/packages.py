@@ -33,7 +33,7 @@ def install(packages: Iterable[str]) -> str:
 
     Blocks for a minute or so.
     """
-    words = [*(_as_root() or ()), "sh", str(_SCRIPT), *packages]
+    words = [*(_as_root() or ()), "/bin/sh", str(_SCRIPT), *packages]
     return run_tool(words, env={"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8"}, seconds=_INSTALL_SECONDS)
 
 

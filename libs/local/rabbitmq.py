@@ -6,11 +6,12 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 from typing_extensions import override
 
-from libs.local.child import Child, Command, spawn
+from libs.local.child import Account, Child, Command, spawn
 from libs.local.definitions import OPERATOR, definitions
 from libs.local.errors import LocalError
 from libs.local.handshake import accepts
@@ -34,10 +35,16 @@ class RabbitMQ(Service):
         super().__init__(state)
         self._passwords = {user: state.secret(f"rabbitmq_{user}") for user in (OPERATOR, *users)}
         self._port = state.port("rabbitmq")
-        self._account = state.account("rabbitmq")
-        self._home = state.home("rabbitmq", self._account)
         self._epmd: Child | None = None
         self._epmd_port = 0
+
+    @property
+    def _account(self) -> Account | None:
+        return self.state.account("rabbitmq")  # which does not exist before the package is installed
+
+    @property
+    def _home(self) -> Path:
+        return self.state.home("rabbitmq", self._account)
 
     @property
     @override

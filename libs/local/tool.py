@@ -7,6 +7,8 @@ from pathlib import Path
 from libs.local.child import Account
 from libs.local.errors import LocalError
 
+_LINES_SHOWN = 15
+
 
 def run_tool(
     args: Sequence[str],
@@ -36,8 +38,11 @@ def run_tool(
             group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
+    except OSError as error:
+        raise LocalError(f"{name} could not be started: {error.strerror}") from error
     except subprocess.TimeoutExpired:
         raise LocalError(f"{name} did not end within {seconds:.0f} s") from None
     if done.returncode != 0:
-        raise LocalError(f"{name} failed: {(done.stderr or done.stdout).strip()}")
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise LocalError(f"{name} failed: " + "\n".join(words[-_LINES_SHOWN:]))
     return done.stdout.strip()
