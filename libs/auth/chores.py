@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Self
 
 import structlog
@@ -12,43 +13,49 @@ _log = structlog.get_logger(__name__)
 _STOP_SECONDS = 5.0
 
 
+@dataclass(frozen=True, slots=True)
 class Chore:
-    """Runs ``work`` with a pause after each run; a run that fails is logged, and the next one comes all the same."""
+    """Work that comes again ``interval`` seconds after it was done."""
 
-    def __init__(self, name: str, work: Callable[[], Awaitable[None]], *, interval: float) -> None:
-        self._name = name
-        self._work = work
-        self._interval = interval
+    name: str
+    work: Callable[[], Awaitable[None]]
+    interval: float
+
+
+class Chores:
+    """Does every chore in its turn; one that fails is logged, and its next turn comes all the same."""
+
+    def __init__(self, *chores: Chore) -> None:
+        self._chores = chores
         self._stopping = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._running: list[asyncio.Task[None]] = []
 
-    @classmethod
-    def start(cls, name: str, work: Callable[[], Awaitable[None]], *, interval: float) -> Self:
-        """A chore that runs until `stop`; ``interval`` in seconds."""
-        chore = cls(name, work, interval=interval)
-        chore._task = asyncio.create_task(chore._run())
-        return chore
+    def start(self) -> Self:
+        """Run until `stop`."""
+        self._running = [asyncio.create_task(self._repeat(chore)) for chore in self._chores]
+        return self
 
     async def stop(self) -> None:
-        """Let the present run finish, within a bound."""
+        """Let what runs finish, within a bound."""
         self._stopping.set()
-        if self._task is None:
+        if not self._running:
             return
-        _, late = await asyncio.wait([self._task], timeout=_STOP_SECONDS)
+        _, late = await asyncio.wait(self._running, timeout=_STOP_SECONDS)
         for task in late:
             task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _repeat(self, chore: Chore) -> None:
         while not self._stopping.is_set():
             try:
-                async with asyncio.timeout(self._interval):
+                async with asyncio.timeout(chore.interval):
                     await self._stopping.wait()
             except TimeoutError:
-                await self._once()
+                await self._once(chore)
 
-    async def _once(self) -> None:
+    @staticmethod
+    async def _once(chore: Chore) -> None:
         try:
-            await self._work()
-        except Exception:  # ruff: ignore[blind-except]  # the next run may go better
-            _log.exception("chore_failed", chore=self._name)
+            await chore.work()
+        except Exception:  # ruff: ignore[blind-except]  # the next turn may go better
+            _log.exception("chore_failed", chore=chore.name)

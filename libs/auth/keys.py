@@ -136,13 +136,13 @@ class Keys:
             if following is not None and following.algorithm != self._algorithm:
                 await stored.keys.discard(following.kid, now)
                 following = None
-            if "signing" not in rows:
-                signing = following or await self._add(stored, now)
+            signing = rows.get("signing")
+            if signing is None:
+                signing, following = following or await self._add(stored, now), None
                 await stored.keys.activate(signing.kid, now)
-                following = None
             if following is None:
-                following = await self._add(stored, now)
-            await stored.tell(KEYS_ROTATED, KeysRotated(kid=following.kid), urgent=True)
+                await self._add(stored, now)
+            await stored.tell(KEYS_ROTATED, KeysRotated(kid=signing.kid), urgent=True)
         async with self._storage.reading() as stored:
             return await self._published(stored)
 

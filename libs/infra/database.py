@@ -112,6 +112,14 @@ class Database:
         async with self.reading() as session:
             await session.execute(text("SELECT 1"))
 
+    async def expect_schema(self, schema: str) -> None:
+        """Raise `DatabaseRefused` where the schema was never migrated, or `DatabaseAway`."""
+        async with self.reading() as session:
+            migrated = text("SELECT to_regclass(:versions) IS NOT NULL")
+            found = await session.scalar(migrated, {"versions": f"{schema}.alembic_version"})
+        if not found:
+            raise DatabaseRefused(f"the database has no schema {schema}: run `gatehouse migrate` first")
+
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """One transaction, committed at the end of the block; raises `DatabaseAway`."""

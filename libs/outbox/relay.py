@@ -41,14 +41,12 @@ class Relay:
         self._running: list[asyncio.Task[None]] = []
         self._hearing: asyncio.Task[None] | None = None
 
-    @classmethod
-    async def start(cls, outbox: Outbox, database: Database, bus: Bus, settings: OutboxSettings) -> Self:
-        """A relay that runs until `stop`."""
-        relay = cls(outbox, database, bus, settings)
-        outbox.on_commit(relay.wake)
-        relay._running = [asyncio.create_task(relay._run(lane)) for lane in relay._lanes]
-        relay._hearing = asyncio.create_task(relay._hear())
-        return relay
+    def start(self) -> Self:
+        """Run until `stop`."""
+        self._outbox.on_commit(self.wake)
+        self._running = [asyncio.create_task(self._run(lane)) for lane in self._lanes]
+        self._hearing = asyncio.create_task(self._hear())
+        return self
 
     def wake(self, urgent: bool) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  # the outbox's callback
         """There is something to tell."""

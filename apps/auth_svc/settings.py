@@ -1,0 +1,28 @@
+"""Every setting of auth_svc."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from libs.app import EnvPrefix, OperationsSettings, ServiceSettings
+from libs.auth import HousekeepingSettings, KeySettings, PasswordSettings, SessionSettings
+from libs.infra.database import DatabaseSettings
+from libs.infra.jwt import TokenSettings
+from libs.infra.redis import RedisSettings
+from libs.messaging.settings import BrokerSettings
+from libs.outbox import OutboxSettings
+
+
+class AuthSettings(ServiceSettings):
+    """What auth_svc reads from the environment and from `.env`."""
+
+    operations: Annotated[OperationsSettings, EnvPrefix("AUTH_")] = OperationsSettings(port=8082)
+    broker: BrokerSettings
+    redis: RedisSettings
+    database: DatabaseSettings
+    tokens: TokenSettings = TokenSettings()
+    keys: KeySettings
+    sessions: SessionSettings = SessionSettings()
+    passwords: PasswordSettings = PasswordSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    housekeeping: HousekeepingSettings = HousekeepingSettings()

@@ -1,0 +1,51 @@
+"""Administration: what an operator does to accounts and keys, beside the running service.
+
+It needs the database alone: its events lie in the outbox, and the service's relay is woken to tell them.
+"""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+
+from libs.auth.accounts import Accounts
+from libs.auth.callers import Origin
+from libs.auth.keys import Keys, KeyState
+from libs.domain.auth import Account, RegisterRequest
+from libs.messaging import Caller, Client
+
+
+class UnknownAccount(Exception):
+    """There is no account with this login."""
+
+
+@dataclass(frozen=True)
+class Administration:
+    """The operator's hands."""
+
+    accounts: Accounts
+    keys: Keys
+
+    async def create_account(self, request: RegisterRequest) -> Account:
+        """A new account; raises `AccountExists`, or `ValidationFailed` for a weak password."""
+        return await self.accounts.register(request, Caller(client=Client(user_agent=_operator())))
+
+    async def disable_account(self, login: str) -> int:
+        """Shut an account and end its sessions; says how many there were. Raises `UnknownAccount`."""
+        ended = await self.accounts.disable(login, Origin(user_agent=_operator()))
+        if ended is None:
+            raise UnknownAccount(f"there is no account {login}")
+        return ended
+
+    async def list_keys(self) -> list[KeyState]:
+        """The signing keys that are believed, oldest first."""
+        return await self.keys.states()
+
+    async def rotate_keys(self) -> str:
+        """Let the next key sign; says which one that is. Raises `KeyUnreadable` where it could not be opened."""
+        await self.keys.load()
+        return await self.keys.rotate()
+
+
+def _operator() -> str:
+    return f"gatehouse command, {getpass.getuser()}"

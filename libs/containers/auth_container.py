@@ -1,0 +1,217 @@
+"""What auth_svc owns while it runs: its connections, and the rules of identity on top of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from libs.amqp import ConnectionFailed
+from libs.auth import (
+    OUTBOX,
+    SCHEMA,
+    AccessTokens,
+    Accounts,
+    Administration,
+    Chore,
+    Chores,
+    HashPool,
+    HousekeepingSettings,
+    Keys,
+    KeySettings,
+    Passwords,
+    PasswordSettings,
+    Sessions,
+    SessionSettings,
+    Storage,
+    Sweeper,
+    control_listeners,
+    handlers,
+)
+from libs.containers.container import Container, opening
+from libs.infra.clock import SystemClock
+from libs.infra.database import Database, DatabaseAway, DatabaseSettings
+from libs.infra.jwt import TokenSettings
+from libs.infra.redis import RedisAway, RedisConnections, RedisSettings
+from libs.messaging import Handlers, Lane, Subscription
+from libs.messaging.rabbitmq import RabbitBus
+from libs.messaging.settings import BrokerSettings
+from libs.messaging.topology import Topology, served
+from libs.outbox import Outbox, OutboxSettings, Relay
+
+_NAME = "auth_svc"
+
+
+class AdministrationSections(Protocol):
+    """The settings that an operator's command needs."""
+
+    @property
+    def database(self) -> DatabaseSettings:
+        """PostgreSQL."""
+
+    @property
+    def tokens(self) -> TokenSettings:
+        """What issuer and verifiers agree on."""
+
+    @property
+    def keys(self) -> KeySettings:
+        """The signing keys."""
+
+    @property
+    def sessions(self) -> SessionSettings:
+        """How long tokens live."""
+
+    @property
+    def passwords(self) -> PasswordSettings:
+        """What passwords must be."""
+
+
+class AuthSections(AdministrationSections, Protocol):
+    """The settings that auth_svc needs."""
+
+    @property
+    def broker(self) -> BrokerSettings:
+        """RabbitMQ."""
+
+    @property
+    def redis(self) -> RedisSettings:
+        """Redis."""
+
+    @property
+    def outbox(self) -> OutboxSettings:
+        """How events leave."""
+
+    @property
+    def housekeeping(self) -> HousekeepingSettings:
+        """How long what is over is kept."""
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """The rules of identity over one database."""
+
+    storage: Storage
+    keys: Keys
+    sessions: Sessions
+    accounts: Accounts
+
+    @classmethod
+    async def over(
+        cls, database: Database, outbox: Outbox, pool: HashPool, settings: AdministrationSections
+    ) -> Self:
+        clock = SystemClock()
+        storage = Storage(database, outbox)
+        keys = Keys(storage, settings.keys, tokens=settings.tokens, sessions=settings.sessions, clock=clock)
+        access_tokens = AccessTokens(settings.tokens, settings.sessions, clock)
+        sessions = Sessions(storage, keys, access_tokens, settings.sessions, clock)
+        passwords = await Passwords.create(settings.passwords, pool)
+        return cls(storage, keys, sessions, Accounts(storage, passwords, sessions, clock))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthContainer(Container):
+    """The connections of auth_svc, what it answers with them, and what it does beside."""
+
+    bus: RabbitBus
+    redis: RedisConnections
+    database: Database
+    keys: Keys
+    handlers: Handlers
+    topology: Topology
+    relay: Relay
+    housekeeping: Chores
+
+    @classmethod
+    async def create(cls, settings: AuthSections) -> Self:
+        """Open every connection and the signing keys."""
+        async with opening() as opened:
+            bus = await opened.open(
+                "rabbitmq",
+                lambda: RabbitBus.open(settings.broker, name=_NAME),
+                probe=RabbitBus.check,
+                away=(ConnectionFailed,),
+            )
+            redis = await opened.open(
+                "redis",
+                lambda: RedisConnections.open(settings.redis),
+                probe=RedisConnections.check,
+                away=(RedisAway,),
+            )
+            database = await opened.open(
+                "postgres",
+                lambda: Database.open(settings.database, application=_NAME),
+                probe=Database.check,
+                away=(DatabaseAway,),
+            )
+            await database.expect_schema(SCHEMA)
+            pool = _hash_pool(settings.passwords)
+            opened.closing("hash pool", pool.close)
+            outbox = Outbox(OUTBOX, relayed=True)
+            rules = await _Rules.over(database, outbox, pool, settings)
+            await rules.keys.load()
+            hashing = Lane(slots=2 * pool.threads, max_length=settings.passwords.queue)
+            table = handlers(rules.accounts, rules.sessions, rules.keys, hashing=hashing)
+            return cls(
+                opened=opened,
+                bus=bus,
+                redis=redis,
+                database=database,
+                keys=rules.keys,
+                handlers=table,
+                topology=served(table, queue_type=settings.broker.queue_type),
+                relay=Relay(outbox, database, bus, settings.outbox),
+                housekeeping=_housekeeping(rules, settings),
+            )
+
+    async def declare_topology(self) -> None:
+        """Make the queues stand."""
+        await self.bus.declare(self.topology)
+
+    async def start_relay(self) -> Subscription:
+        """Tell what was committed; first to start and last to stop, as whatever else runs may commit."""
+        return self.relay.start()
+
+    async def keep_house(self) -> Subscription:
+        """Remove what is over, and look for new keys."""
+        return self.housekeeping.start()
+
+    async def follow_keys(self) -> Subscription:
+        """Hear of keys that other processes made."""
+        return await self.bus.control(control_listeners(self.keys), bound=self.keys.reload)
+
+    async def serve(self) -> Subscription:
+        """Answer."""
+        return await self.bus.serve(self.handlers)
+
+
+@asynccontextmanager
+async def administration(settings: AdministrationSections) -> AsyncGenerator[Administration]:
+    """The operator's hands, over the database alone; raises `DatabaseAway` or `DatabaseRefused`."""
+    database = await Database.open(settings.database, application="gatehouse")
+    pool = _hash_pool(settings.passwords)
+    try:
+        await database.expect_schema(SCHEMA)
+        rules = await _Rules.over(database, Outbox(OUTBOX, relayed=False), pool, settings)
+        yield Administration(rules.accounts, rules.keys)
+    finally:
+        await pool.close()
+        await database.close()
+
+
+def _hash_pool(settings: PasswordSettings) -> HashPool:
+    return HashPool(threads=settings.threads, max_wait=settings.max_wait)
+
+
+def _housekeeping(rules: _Rules, settings: AuthSections) -> Chores:
+    sweeper = Sweeper(
+        rules.storage,
+        settings.housekeeping,
+        sessions=settings.sessions,
+        outbox=settings.outbox,
+        clock=SystemClock(),
+    )
+    return Chores(
+        Chore("sweep", sweeper.sweep, interval=settings.housekeeping.interval),
+        Chore("reload keys", rules.keys.reload, interval=settings.keys.reload_interval),
+    )
