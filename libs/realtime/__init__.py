@@ -4,6 +4,7 @@ from libs.realtime.memory_log import MemoryLog, MemoryStream
 from libs.realtime.ports import Log, Presence, Present, Verified, Verify
 from libs.realtime.realtime import Realtime
 from libs.realtime.settings import Namespace, RealtimeSettings
+from libs.realtime.stream_log import StreamLog
 from libs.realtime.transport import RealtimeProtocol
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Realtime",
     "RealtimeProtocol",
     "RealtimeSettings",
+    "StreamLog",
     "Verified",
     "Verify",
 ]

@@ -71,7 +71,7 @@ async def _verified(session: Session, token: str) -> Who:
         if error.status == HTTPStatus.FORBIDDEN:
             raise Disconnected(codes.FORBIDDEN) from error
         raise
-    return Who(verified.identity.sub, verified.identity, verified.expires_at)
+    return Who(verified.identity.sub, verified.identity, verified.expires)
 
 
 async def _personal(session: Session, who: Who, request: ConnectRequest) -> dict[str, SubscribeResult]:

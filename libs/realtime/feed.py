@@ -78,29 +78,46 @@ class Feed:
         self._first = 0
         self._offset = 0
         self._epoch = ""
+        self._ready = False
 
     @property
     def position(self) -> Position:
         """How far the log was read."""
         return Position(self._offset, self._epoch)
 
-    def begin(self, position: int, epoch: str = "") -> None:
-        """Nothing before ``position`` is known: the first read, records lost, or a new log under another ``epoch``."""
-        known = bool(self._offset)
+    @property
+    def ready(self) -> bool:
+        """Whether it can be told what a client has missed."""
+        return self._ready
+
+    def begin(self, position: int) -> None:
+        """Reading starts at ``position``: nothing before it is known, nor which log this is."""
         self._first = position + 1
         self._offset = position
-        self._epoch = epoch or self._epoch
+        self._epoch = ""
         self._history.clear()
         self._seen.clear()
-        if known:
-            _log.warning("realtime_log_gap", position=position, epoch=self._epoch)
-            self._on_gap()
 
-    def named(self, epoch: str) -> None:
-        """The log's epoch record was read; another epoch than before makes every position worthless."""
+    def name(self, epoch: str) -> None:
+        """The log's epoch was read; another one than before makes every position worthless."""
         if self._epoch not in {"", epoch}:
-            self.begin(self._offset, epoch)
+            _log.warning("realtime_log_is_another", epoch=epoch)
+            self._history.clear()
+            self._first = self._offset
+            self._epoch = epoch
+            self._on_gap()
         self._epoch = epoch
+
+    def caught_up(self) -> None:
+        """Everything that lay in the log was read; from now on clients are told what comes."""
+        self._ready = True
+
+    def lose(self) -> None:
+        """Records may be missing: whoever relies on a position is told, and nobody is served until `caught_up`."""
+        if self._ready:
+            self._ready = False
+            _log.warning("realtime_log_lost", offset=self._offset, epoch=self._epoch)
+            self._on_gap()
 
     def passed(self, position: int) -> None:
         """The record at ``position`` was read; records of the log's own say nothing to clients."""
@@ -118,7 +135,8 @@ class Feed:
             if publication is not None:
                 if channel.rules.keeps_history:
                     self._history.add(channel, publication, at=event.at, now=self._clock())
-                self._hub.publish(channel.name, publication)
+                if self._ready:
+                    self._hub.publish(channel.name, publication)
         self.passed(position)
 
     def trim(self) -> None:

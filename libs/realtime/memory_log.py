@@ -29,9 +29,11 @@ class MemoryLog(Log):
 
     @override
     async def start(self, feed: Feed) -> None:
-        feed.begin(0, self.stream.epoch)
+        feed.begin(0)
+        feed.name(self.stream.epoch)
         for position, event in enumerate(self.stream.events):
             feed.add(position, event)
+        feed.caught_up()
         self.stream.readers.append(feed)
         self._feed = feed
 

@@ -11,12 +11,16 @@ from libs.realtime.feed import Event, Feed
 from libs.realtime.protocol import ClientInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """Whom a valid access token named, and until when it holds (Unix seconds)."""
+class Verified(Protocol):
+    """What a valid access token said."""
 
-    identity: Identity
-    expires_at: float
+    @property
+    def identity(self) -> Identity:
+        """Whom it named."""
+
+    @property
+    def expires(self) -> int:
+        """Until when it holds (Unix seconds)."""
 
 
 class Verify(Protocol):

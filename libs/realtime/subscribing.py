@@ -66,8 +66,10 @@ async def unsubscribe(session: Session, request: UnsubscribeRequest) -> Unsubscr
 
 
 async def prepare(session: Session, channel: Channel, request: SubscribeRequest, grant: Grant) -> None:
-    """All that takes time before a client can enter."""
+    """All that takes time before a client can enter; raises `Refused` where its position cannot be judged now."""
     node = session.node
+    if channel.rules.recovery and not node.feed.ready:
+        raise Refused(INTERNAL)
     same_log = request.recover and channel.rules.recovery and request.epoch == node.feed.position.epoch
     # A client that has seen more of the log than this process is only early.
     if same_log and not await node.feed.reach(request.offset, _CATCH_UP):

@@ -1,0 +1,256 @@
+"""The reader of the stream: one per process, and never silent about what it may have missed.
+
+Deliveries are judged where they arrive. Whatever takes more than a look is done by one task, the keeper: it attaches
+again after a jump, starts over when records are lost, probes when what must come does not, and repeats the log's epoch
+so that whoever starts finds it in the tail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import suppress
+from enum import Enum, auto
+from functools import partial
+
+import structlog
+
+from libs.amqp import AmqpError, Channel, Connection, Consumer, Delivery
+from libs.messaging import AppError, Unavailable, new_message_id
+from libs.messaging.settings import BrokerSettings
+from libs.messaging.topology import REALTIME_STREAM
+from libs.realtime import records
+from libs.realtime.appending import Appender
+from libs.realtime.feed import Event, Feed
+from libs.realtime.reading import Reading, Verdict
+from libs.realtime.records import Mark, Record
+
+_log = structlog.get_logger(__name__)
+_PREFETCH = 1000
+_PATIENCE = 5.0  # s that something which must come may take
+_TICK = 1.0  # s between two looks of the keeper
+_LONGEST_REPEAT = 300.0  # s between two repetitions of the epoch
+
+
+class _Task(Enum):
+    """What the keeper has to do."""
+
+    START_OVER = auto()
+    ATTACH = auto()
+    DECLARE = auto()
+
+
+class StreamReader:
+    """Reads the stream's last ``history`` seconds and everything after them into ``feed``."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        connection: Connection,
+        appender: Appender,
+        broker: BrokerSettings,
+        *,
+        history: float,
+    ) -> None:
+        self._feed = feed
+        self._connection = connection
+        self._appender = appender
+        self._user = broker.user
+        self._trusted = broker.trusted_callers | {broker.user}
+        self._repeat_every = min(_LONGEST_REPEAT, max(_PATIENCE, history / 3))
+        self._tail = f"{round(max(history, 3 * self._repeat_every))}s"
+        self._reading = Reading(self._tail)
+        self._channel: Channel | None = None
+        self._consumer: Consumer | None = None
+        self._attachments = 0
+        self._todo: _Task | None = _Task.START_OVER
+        self._wake = asyncio.Event()
+        self._awaited: set[str] = set()  # marks of this reader's own, on their way through the stream
+        self._start_mark = ""
+        self._moved_at = 0.0
+        self._repeated_at = 0.0
+        self._caught_up = asyncio.Event()
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self, within: float) -> None:
+        """Read up to now; raises Unavailable when ``within`` seconds were not enough."""
+        self._keeper = asyncio.create_task(self._keep())
+        try:
+            async with asyncio.timeout(within):
+                await self._caught_up.wait()
+        except TimeoutError:
+            raise Unavailable("the realtime log could not be read") from None
+
+    async def stop(self) -> None:
+        """Read no more."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        self._attachments += 1
+        if self._channel is not None:
+            with suppress(AmqpError):
+                await self._channel.close()
+
+    def check(self) -> None:
+        """Raise Unavailable where the log is not being read."""
+        if not self._feed.ready or self._is_stuck():
+            raise Unavailable("the realtime log is not being read")
+
+    async def _keep(self) -> None:
+        while True:
+            try:
+                if self._connection.is_open:
+                    await self._mend()
+            except (AmqpError, AppError, TimeoutError) as error:
+                _log.warning("realtime_reader_waits", error=f"{type(error).__name__}: {error}")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _mend(self) -> None:
+        if self._todo is _Task.START_OVER:
+            await self._start_over()
+        elif self._todo is _Task.ATTACH:
+            await self._attach()
+        elif self._todo is _Task.DECLARE:
+            await self._declare()
+        elif self._is_stuck():
+            await self._probe()
+        elif self._feed.ready and self._now() - self._repeated_at >= self._repeat_every:
+            position = self._feed.position
+            self._repeated_at = self._now()
+            await self._append(Mark(new_message_id(), position.epoch, read=position.offset - 1))
+
+    async def _start_over(self) -> None:
+        """Read the tail anew, up to a mark that is appended now."""
+        self._feed.lose()
+        self._reading = Reading(self._tail)
+        mark = Mark(new_message_id())
+        self._start_mark, self._awaited = mark.message_id, {mark.message_id}
+        try:
+            await self._attach()
+            await self._append(mark)
+        except BaseException:
+            self._todo = _Task.START_OVER
+            raise
+
+    async def _declare(self) -> None:
+        """Name a log that nobody has named in the part of it that was read."""
+        self._todo = None
+        try:
+            await self._append(Mark(new_message_id(), secrets.token_hex(4)))
+        except BaseException:
+            self._need(_Task.DECLARE)
+            raise
+
+    async def _attach(self) -> None:
+        """Consume from where the reading is; deliveries of an earlier attachment count no longer."""
+        self._attachments += 1
+        if self._channel is None:
+            self._channel = await self._connection.channel(prefetch=_PREFETCH)
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.cancel()
+        self._todo = None
+        self._consumer = await self._channel.consume(
+            REALTIME_STREAM, partial(self._on_delivery, self._attachments), arguments=self._from_here
+        )
+
+    def _from_here(self) -> dict[str, int | str]:
+        """The consumer's arguments, asked for whenever it is started: also after the connection was lost."""
+        self._moved_at = self._now()
+        return {"x-stream-offset": self._reading.attach()}
+
+    async def _append(self, mark: Mark) -> None:
+        self._awaited.add(mark.message_id)
+        self._moved_at = self._now()
+        properties, body = records.of_mark(mark, user=self._user)
+        try:
+            await self._appender.append(properties, body, within=_PATIENCE)
+        except AppError:
+            self._awaited.discard(mark.message_id)
+            raise
+
+    def _is_stuck(self) -> bool:
+        """Whether something that must come does not: a mark of our own, or the record that was read last."""
+        waits = bool(self._awaited) or self._reading.checking
+        return waits and self._now() - self._moved_at > _PATIENCE
+
+    async def _probe(self) -> None:
+        """Find out whether the log is still as long as what was read of it; a reader beyond its end hears nothing."""
+        top = await self._append_and_find()
+        self._awaited.clear()
+        read = self._reading.position
+        self._need(_Task.START_OVER if read is not None and top <= read else _Task.ATTACH)
+
+    async def _append_and_find(self) -> int:
+        """The position of a mark appended now, found by another reader at the log's end; raises TimeoutError."""
+        mark = Mark(new_message_id())
+        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def look(delivery: Delivery) -> None:
+            delivery.ack()
+            record = records.read(delivery, self._trusted)
+            if record is not None and record.identity == mark.message_id and not found.done():
+                found.set_result(record.position)
+
+        channel = await self._connection.channel(prefetch=_PREFETCH)
+        try:
+            await channel.consume(REALTIME_STREAM, look, arguments={"x-stream-offset": "last"})
+            await self._append(mark)
+            async with asyncio.timeout(_PATIENCE):
+                return await found
+        finally:
+            with suppress(AmqpError):
+                await channel.close()
+
+    def _on_delivery(self, attachment: int, delivery: Delivery) -> None:
+        delivery.ack()
+        if attachment != self._attachments or self._todo in {_Task.START_OVER, _Task.ATTACH}:
+            return
+        record = records.read(delivery, self._trusted)
+        if record is None:
+            return
+        self._moved_at = self._now()
+        verdict = self._reading.judge(record.position, record.identity)
+        if verdict is Verdict.JUMP:
+            self._need(_Task.ATTACH)
+        elif verdict is Verdict.LOST:
+            self._feed.lose()
+            self._need(_Task.START_OVER)
+        elif verdict is not Verdict.KNOWN:
+            if verdict is Verdict.FIRST:
+                self._feed.begin(record.position)
+            self._take(record)
+
+    def _take(self, record: Record) -> None:
+        content = record.content
+        if isinstance(content, Event):
+            self._feed.add(record.position, content)
+            return
+        self._feed.passed(record.position)
+        if isinstance(content, Mark):
+            self._take_mark(record.position, content)
+
+    def _take_mark(self, position: int, mark: Mark) -> None:
+        known = self._feed.position.epoch
+        # Of several gateways that declare an epoch at once the first one counts; a repetition counts always.
+        if mark.epoch and mark.is_true_at(position) and (mark.read is not None or not known):
+            self._feed.name(mark.epoch)
+        self._awaited.discard(mark.message_id)
+        if self._feed.ready or self._start_mark in self._awaited:
+            return
+        if self._feed.position.epoch:
+            self._feed.caught_up()
+            self._caught_up.set()
+        else:
+            self._need(_Task.DECLARE)
+
+    def _need(self, task: _Task) -> None:
+        self._todo = task
+        self._wake.set()
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
