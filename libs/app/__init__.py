@@ -18,6 +18,7 @@ from libs.app.health import Health, Probe
 from libs.app.listening import HttpSettings, OperationsSettings
 from libs.app.logging import LogSettings, configure_logging
 from libs.app.problem import (
+    PROBLEM_MEDIA_TYPE,
     BodyTooLarge,
     MethodNotAllowed,
     NotFound,
@@ -30,6 +31,7 @@ from libs.app.settings import EnvPrefix, ServiceSettings, load_settings
 from libs.app.stopping import stop_within
 
 __all__ = [
+    "PROBLEM_MEDIA_TYPE",
     "Application",
     "BodyTooLarge",
     "ContainerFactory",

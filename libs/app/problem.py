@@ -25,7 +25,7 @@ from starlette.responses import Response
 from libs.messaging import AppError, InternalError, ValidationFailed, field_errors
 
 _log = structlog.get_logger(__name__)
-MEDIA_TYPE = "application/problem+json"
+PROBLEM_MEDIA_TYPE = "application/problem+json"
 
 
 class NotFound(AppError):
@@ -86,7 +86,7 @@ _CLOSING = frozenset({BodyTooLarge.status, RequestTimeout.status})
 class ProblemResponse(Response):
     """An `AppError` as its client sees it: code, title, status, detail, field errors; never the cause."""
 
-    media_type = MEDIA_TYPE
+    media_type = PROBLEM_MEDIA_TYPE
 
     def __init__(self, error: AppError, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(error.problem().to_json(), error.status, {**_headers_of(error), **(headers or {})})

@@ -5,21 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from fastapi import APIRouter
+
 from libs.amqp import ConnectionFailed
-from libs.containers.container import Container, opening
+from libs.containers.container import Container, Opened, opening
+from libs.domain import OPERATIONS
 from libs.domain.auth import Claims
 from libs.gateway import (
+    DOCUMENT_PATHS,
     AuthFeed,
     Authorization,
+    Gate,
     PublicKeys,
     Revocations,
     RevocationSettings,
     TokenCacheSettings,
+    document_routes,
 )
 from libs.infra.jwt import TokenSettings, TokenVerifier
 from libs.infra.redis import RedisAway, RedisConnections, RedisSettings
+from libs.messaging import Subscription
 from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
+from libs.messaging.topology import realtime_log
+from libs.realtime import Realtime, RealtimeSettings, StreamLog
+
+_OPEN_PATHS = DOCUMENT_PATHS | {"/healthz", "/readyz", "/connection/websocket"}
 
 
 class GatewaySections(Protocol):
@@ -45,45 +56,95 @@ class GatewaySections(Protocol):
     def revocation(self) -> RevocationSettings:
         """How revoked ones are refused."""
 
+    @property
+    def realtime(self) -> RealtimeSettings:
+        """What clients may do over WebSocket."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayContainer(Container):
-    """Everything that the gateway's routes and listeners are made of."""
+    """The gateway's connections, what it believes, and the doors for its clients."""
 
     bus: RabbitBus
     redis: RedisConnections
     keys: PublicKeys
     auth_feed: AuthFeed
-    authorization: Authorization
+    gate: Gate
+    realtime: Realtime
 
     @classmethod
     async def create(cls, settings: GatewaySections) -> Self:
         """Open every connection; raises `DependencyAway` where one cannot be had."""
         async with opening() as opened:
-            bus = await opened.open(
-                "rabbitmq",
-                lambda: RabbitBus.open(settings.broker, name="gateway"),
-                probe=RabbitBus.check,
-                away=(ConnectionFailed,),
-            )
-            redis = await opened.open(
-                "redis",
-                lambda: RedisConnections.open(settings.redis),
-                probe=RedisConnections.check,
-                essential=False,  # only presence needs it
-                away=(RedisAway,),
-            )
+            bus = await _rabbitmq(opened, settings.broker)
+            redis = await _redis(opened, settings.redis)
             verifier = TokenVerifier(Claims, settings.tokens)
             keys = PublicKeys(bus, verifier)
             revocations = Revocations(settings.revocation)
             auth_feed = AuthFeed(bus, keys, revocations)
             opened.probing("auth_svc", auth_feed.check)
             authorization = Authorization(verifier, keys, revocations, cache_size=settings.token_cache.size)
+            realtime = Realtime(
+                settings.realtime,
+                log=StreamLog(settings.broker, settings.realtime),
+                verify=authorization.believe,
+                bus=bus,
+                operations=OPERATIONS,
+            )
+            revocations.on_revoked.append(realtime.revoke)
+            opened.closing("realtime", realtime.close)
+            opened.dismissing("realtime", realtime.dismiss)
+            opened.probing("realtime", realtime.check)
+            gate = Gate(OPERATIONS, bus=bus, authorization=authorization, open_paths=_OPEN_PATHS)
             return cls(
                 opened=opened,
                 bus=bus,
                 redis=redis,
                 keys=keys,
                 auth_feed=auth_feed,
-                authorization=authorization,
+                gate=gate,
+                realtime=realtime,
             )
+
+    async def declare_topology(self) -> None:
+        """Make the log of client-facing events stand."""
+        await self.bus.declare(realtime_log())
+
+    async def follow_auth(self) -> Subscription:
+        """Hear which sessions end and which keys sign."""
+        return await self.auth_feed.start()
+
+    async def relay_events(self) -> Subscription:
+        """Read the log and pass its events on to clients."""
+        return await self.realtime.start()
+
+    def contracts(self) -> Gate:
+        """The door of HTTP: every contract, and a guard before everything else."""
+        return self.gate
+
+    def documents(self) -> APIRouter:
+        """What the gateway says about itself."""
+        return document_routes(self.gate.routes, self.keys)
+
+    def websockets(self) -> APIRouter:
+        """The door of WebSocket clients."""
+        return APIRouter(routes=self.realtime.routes)
+
+
+async def _rabbitmq(opened: Opened, settings: BrokerSettings) -> RabbitBus:
+    return await opened.open(
+        "rabbitmq",
+        lambda: RabbitBus.open(settings, name="gateway"),
+        probe=RabbitBus.check,
+        away=(ConnectionFailed,),
+    )
+
+
+async def _redis(opened: Opened, settings: RedisSettings) -> RedisConnections:
+    return await opened.open(
+        "redis",
+        lambda: RedisConnections.open(settings),
+        probe=RedisConnections.check,
+        essential=False,  # without it presence is away, and nothing else
+        away=(RedisAway,),
+    )

@@ -2,11 +2,13 @@
 
 from libs.gateway.auth_feed import AuthFeed
 from libs.gateway.authorization import Authorization, Bearer, TokenCacheSettings
+from libs.gateway.documents import DOCUMENT_PATHS, document_routes
 from libs.gateway.keys import PublicKeys
 from libs.gateway.revocation import Revocations, RevocationSettings
 from libs.gateway.routes import Gate
 
 __all__ = [
+    "DOCUMENT_PATHS",
     "AuthFeed",
     "Authorization",
     "Bearer",
@@ -15,4 +17,5 @@ __all__ = [
     "RevocationSettings",
     "Revocations",
     "TokenCacheSettings",
+    "document_routes",
 ]

@@ -33,7 +33,7 @@ class Incoming:
 
     def __init__(self, operation: AnyOperation, http: Http) -> None:
         self._operation = operation
-        self._has_body = http.method in {"POST", "PUT", "PATCH"}
+        self.takes_body = http.method in {"POST", "PUT", "PATCH"}
         self._has_path_fields = bool(http.path_fields)
         self._is_empty = issubclass(operation.request, Empty)
         self._lists = {
@@ -47,7 +47,7 @@ class Incoming:
 
         Raises `UnsupportedMediaType`, `BodyTooLarge`, `RequestTimeout`, `ValidationFailed`, or `ClientGone`.
         """
-        if self._has_body:
+        if self.takes_body:
             body = await self._body(exchange)
             return self._merged(body, path) if self._has_path_fields else body
         if self._is_empty and not query:

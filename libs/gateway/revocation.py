@@ -50,7 +50,7 @@ class Revocations:
         self._by_time: list[tuple[int, str]] = []
         self._watermark = 0
         self._complete_at = float("-inf")
-        self.on_revoked: list[Callable[[str], None]] = []
+        self.on_revoked: list[Callable[[str], object]] = []
         """Told each session's id once, as soon as it is known to be revoked."""
 
     def __len__(self) -> int:

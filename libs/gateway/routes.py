@@ -48,6 +48,11 @@ class ContractRoute:
         if http.no_store:
             self._headers.append((b"cache-control", b"no-store"))
 
+    @property
+    def takes_body(self) -> bool:
+        """Whether the request travels as a body."""
+        return self._incoming.takes_body
+
     async def answer(self, scope: Scope, receive: Receive, send: Send, path: Mapping[str, str]) -> None:
         """Answer one request; ``path`` holds the fields that the path carries."""
         exchange = exchange_of(scope)
