@@ -12,6 +12,7 @@ from libs.amqp.frames import (
     ACK,
     BODY,
     CONTENT,
+    CONTENT_FIXED,
     DELIVER,
     END,
     FRAME,
@@ -68,7 +69,7 @@ class _Assembly:
         self._pieces: list[bytes] = []
 
     def header(self, payload: bytes) -> None:
-        if self.missing >= 0 or len(payload) < 14:
+        if self.missing >= 0 or len(payload) < CONTENT_FIXED:
             raise ProtocolError(505, "a header frame out of place")
         self.missing = int.from_bytes(payload[4:12], "big")
         self.flags = int.from_bytes(payload[12:14], "big")
@@ -162,7 +163,7 @@ class FrameReader:
             return None
         kind, number, size, _, _, length, flags = CONTENT.unpack_from(data, at)
         stop = at + 7 + size
-        if kind != HEADER or number != channel or stop >= end or data[stop] != END:
+        if kind != HEADER or number != channel or size < CONTENT_FIXED or stop >= end or data[stop] != END:
             return None
         fields = data[at + 21 : stop]
         if length == 0:
