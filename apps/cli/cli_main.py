@@ -2,8 +2,10 @@
 
 import typer
 
+from apps.cli.accounts import accounts
 from apps.cli.database import migrate
 from apps.cli.down import down
+from apps.cli.keys import keys
 from apps.cli.logs import logs
 from apps.cli.status import status
 from apps.cli.suites import bench, test
@@ -26,6 +28,8 @@ app.command(
 )(test)
 app.command()(bench)
 app.command()(migrate)
+app.add_typer(keys, name="keys")
+app.add_typer(accounts, name="accounts")
 
 if __name__ == "__main__":
     app(prog_name="gatehouse")

@@ -63,7 +63,7 @@ class Foreground:
             self._stop(platform)
 
     def _prepare(self) -> None:
-        RunRecord(pid=os.getpid(), ready=False, parts={}).write(self._local.state)
+        RunRecord(pid=os.getpid(), ready=False).write(self._local.state)
         if self._local.orphans_ended:
             say(f"Ended what an earlier run left behind: {', '.join(self._local.orphans_ended)}.")
         packages = missing_packages(private_services(self._environment))
@@ -92,12 +92,13 @@ class Foreground:
         """Services side by side, migrations as soon as PostgreSQL answers, then Gatehouse's own processes."""
         for service in platform.private:
             service.spawn()
-        for service in reversed(platform.private):  # the quickest first
+        quick = [service for service in platform.private if service is not self._local.rabbitmq]
+        for service in quick:
             self._await(service)
-            if service.name == "postgres":
-                self._migrate(platform)
-        if all(service.name != "postgres" for service in platform.private):
-            self._migrate(platform)
+        self._migrate(platform)
+        for service in platform.private:
+            if service not in quick:
+                self._await(service)
         processes = [platform.auth, *platform.gateways]
         for process in processes:
             process.spawn()
@@ -117,7 +118,7 @@ class Foreground:
         with waiting("migrations"):
             run_tool(
                 [sys.executable, "-m", "apps.cli.cli_main", "migrate"],
-                env=platform.migration_variables,
+                env=self._environment.merged(platform.operator_variables),
                 cwd=ROOT,
                 seconds=_MIGRATION_SECONDS,
             )

@@ -45,6 +45,9 @@ class Platform:
         self._local = local
         names = private_services(environment)
         self.private: list[Service] = [service for service in local.all if service.name in names]
+        self._encryption_keys = environment.get(_KEYS) or local.state.keep(
+            _KEYS, base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+        )
         self.auth = self._auth()
         self.gateways = [self._gateway(number, door, shared=workers > 1) for number in range(1, workers + 1)]
 
@@ -55,14 +58,20 @@ class Platform:
         return [[*self.gateways], [self.auth], *([service] for service in services)]
 
     @property
-    def migration_variables(self) -> dict[str, str]:
-        """The environment for migrations: the role that owns the schema, and the one that the services use."""
-        service_url = self._service_url("postgres")
+    def operator_variables(self) -> dict[str, str]:
+        """What an operator's command is told: every address, as those who may do most, and the key of the keys."""
+        database_url = self._service_url("postgres")
         if any(service is self._local.postgres for service in self.private):
             owner_url = self._local.postgres.migration_url
         else:
-            owner_url = self._environment.get("MIGRATION_DATABASE_URL") or service_url
-        return self._environment.merged({"MIGRATION_DATABASE_URL": owner_url, "DATABASE_URL": service_url})
+            owner_url = self._environment.get("MIGRATION_DATABASE_URL") or database_url
+        return {
+            "DATABASE_URL": database_url,
+            "MIGRATION_DATABASE_URL": owner_url,
+            "AMQP_URL": self._service_url("rabbitmq"),
+            "REDIS_URL": self._service_url("redis"),
+            _KEYS: self._encryption_keys,
+        }
 
     def record(self, pid: int, *, ready: bool) -> RunRecord:
         """Where everything is."""
@@ -74,18 +83,15 @@ class Platform:
             for process in processes
         }
         parts |= {name: Part(url=self._service_url(name)) for name in PRIVATE}
-        return RunRecord(pid=pid, ready=ready, parts=parts)
+        return RunRecord(pid=pid, ready=ready, parts=parts, variables=self.operator_variables)
 
     def _auth(self) -> AppProcess:
         operations = self._operations_port("AUTH_OPERATIONS_PORT", "auth_svc")
-        keys = self._environment.get(_KEYS) or self._local.state.keep(
-            _KEYS, base64.b64encode(secrets.token_bytes(32)).decode("ascii")
-        )
         ours = {
             **self._connections("auth_svc"),
             "DATABASE_URL": self._service_url("postgres"),
             "AUTH_OPERATIONS_PORT": str(operations),
-            _KEYS: keys,
+            _KEYS: self._encryption_keys,
         }
         return AppProcess(
             self._local.state,

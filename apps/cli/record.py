@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from apps.cli.settings import STATE, Environment
 from libs.local import State, write_private
 
 
@@ -27,7 +28,9 @@ class RunRecord(BaseModel):
 
     pid: int
     ready: bool
-    parts: dict[str, Part]
+    parts: dict[str, Part] = {}
+    variables: dict[str, str] = {}
+    """What an operator's command must be told to reach the same platform."""
 
     def write(self, state: State) -> None:
         """Replace the record; only we can read it."""
@@ -51,6 +54,12 @@ def running(state: State) -> RunRecord | None:
         return RunRecord.model_validate_json(_file(state).read_text("utf-8"))
     except (FileNotFoundError, ValidationError):
         return None
+
+
+def operator_variables() -> dict[str, str]:
+    """What an operator's command is told: by the `up` that runs here, and before it by our own environment."""
+    record = running(State(STATE))
+    return {**(record.variables if record else {}), **Environment.read().variables}
 
 
 def forget(state: State) -> None:

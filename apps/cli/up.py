@@ -35,14 +35,14 @@ def up(
 
 
 def _up(*, detach: bool, workers: int) -> None:
-    # ruff: ignore[import-outside-top-level]  settings take most of a second to load; only `up` needs the services'
+    if detach:
+        start_detached(["--gateway-workers", str(workers)])
+        return
+    # ruff: ignore[import-outside-top-level]  the services' settings take a second to load; only `up` needs them
     from apps.cli.check import gateway_door
 
     environment = Environment.read()
     door = gateway_door(environment)
-    if detach:
-        start_detached(["--gateway-workers", str(workers)])
-        return
     with Interruption() as interruption:
         Foreground(environment, LocalServices(STATE), door, workers, interruption).run()
 

@@ -1,0 +1,70 @@
+"""What an operator does to keys and accounts, beside the running service, over the database alone."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
+
+from pydantic import ValidationError
+
+from apps.cli.check import auth_settings
+from apps.cli.record import operator_variables
+from apps.cli.settings import WrongSettingsError
+from apps.cli.terminal import fail
+from libs.auth import Administration, KeyUnreadable, UnknownAccount
+from libs.containers.auth_container import administration
+from libs.domain.auth import RegisterRequest
+from libs.infra.database import DatabaseAway, DatabaseRefused
+from libs.messaging import AppError, ValidationFailed
+
+ResultT = TypeVar("ResultT")
+
+
+def list_keys() -> list[tuple[str, ...]]:
+    """The signing keys that are believed: id, algorithm, state, when made."""
+    states = _run(lambda hands: hands.list_keys())
+    return [(key.kid, key.algorithm, key.state, f"{key.created_at:%Y-%m-%d %H:%M}") for key in states]
+
+
+def rotate_keys() -> str:
+    """Let the next key sign; its id."""
+    return _run(lambda hands: hands.rotate_keys())
+
+
+def create_account(email: str, username: str | None, password: str) -> str:
+    """Make an account; its id."""
+    fields = {"email": email, "password": password, "username": username}
+    try:
+        request = RegisterRequest.model_validate({name: value for name, value in fields.items() if value})
+    except ValidationError as error:
+        _refuse(ValidationFailed.of(error))
+    return str(_run(lambda hands: hands.create_account(request)).id)
+
+
+def disable_account(login: str) -> int:
+    """Shut an account; how many sessions that ended."""
+    return _run(lambda hands: hands.disable_account(login))
+
+
+def _run(work: Callable[[Administration], Awaitable[ResultT]]) -> ResultT:
+    """Do something with the operator's hands; whatever is refused ends the command with a line for each reason."""
+    try:
+        return asyncio.run(_with_hands(work))
+    except WrongSettingsError as error:
+        fail(*error.lines)
+    except AppError as error:
+        _refuse(error)
+    except (DatabaseAway, DatabaseRefused, KeyUnreadable, UnknownAccount) as error:
+        fail(str(error))
+
+
+async def _with_hands(work: Callable[[Administration], Awaitable[ResultT]]) -> ResultT:
+    variables = operator_variables()
+    lacking = [name for name in ("DATABASE_URL", "AUTH_KEY_ENCRYPTION_KEYS") if name not in variables]
+    if lacking:
+        raise WrongSettingsError([f"{name}: is required while Gatehouse does not run" for name in lacking])
+    async with administration(auth_settings(variables)) as hands:
+        return await work(hands)
+
+
+def _refuse(error: AppError) -> NoReturn:
+    fail(*([f"{one.field}: {one.message}" for one in error.errors] or [str(error)]))
