@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from libs.auth.callers import Origin, SignedIn
-from libs.auth.families import PresentedToken, Verdict, judge
+from libs.auth.families import Verdict, judge
 from libs.auth.keys import Keys
 from libs.auth.repository import Ended, Rotation, Storage, Stored
 from libs.auth.settings import SessionSettings
@@ -106,26 +106,27 @@ class Sessions:
         self, presented: str, successor: str, rotation: Rotation, origin: Origin
     ) -> TokenPair:
         """What comes of a token that is not the live one of a session that goes on."""
-        now = rotation.now
-        async with self._storage.transaction() as stored:
+        async with self._storage.reading() as stored:
             token = await stored.sessions.presented(rotation.presented)
-            if token is None:
-                raise RefreshInvalid
-            verdict = judge(token, now, self._settings)
-            if verdict is Verdict.SAME:
-                return self._same_again(presented, token, now)
-            if verdict is Verdict.AGAIN:
-                waits_until = await stored.sessions.rotate_again(token.session, rotation)
-                return self._pair(token.session, successor, waits_until, now)
-            if verdict is Verdict.REUSED:
-                ended = await stored.sessions.end(token.session.id, now, "refresh_reused")
-                await self.tell_ended(stored, ended, "refresh_reused", origin)
-        _log.info("refresh_refused", session=str(token.session.id), verdict=verdict.name)
+        if token is None:
+            raise RefreshInvalid
+        verdict = judge(token, rotation.now, self._settings)
+        if verdict in {Verdict.AGAIN, Verdict.REUSED}:
+            async with self._storage.transaction() as stored:
+                await stored.sessions.lock(token.session.id)
+                token = await stored.sessions.presented(rotation.presented) or token
+                verdict = judge(token, rotation.now, self._settings)
+                if verdict is Verdict.AGAIN:
+                    waits_until = await stored.sessions.rotate_again(token.session, rotation)
+                    return self._pair(token.session, successor, waits_until, rotation.now)
+                if verdict is Verdict.REUSED:
+                    ended = await stored.sessions.end(token.session.id, rotation.now, "refresh_reused")
+                    await self.tell_ended(stored, ended, "refresh_reused", origin)
+        if verdict is Verdict.SAME:
+            same = open_successor(presented, token.successor or b"")
+            return self._pair(token.session, same, token.live_expires_at or rotation.now, rotation.now)
+        _log.info("refresh_refused", session_id=str(token.session.id), verdict=verdict.name)
         raise SessionEnded if verdict is Verdict.ENDED else RefreshInvalid
-
-    def _same_again(self, presented: str, token: PresentedToken, now: datetime) -> TokenPair:
-        successor = open_successor(presented, token.successor or b"")
-        return self._pair(token.session, successor, token.live_expires_at or now, now)
 
     async def logout(self, _request: Empty, caller: Caller) -> Empty:
         """End the caller's session; returns when every gateway can know, or a second later."""

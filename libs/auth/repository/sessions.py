@@ -151,12 +151,12 @@ class SessionRepository:
         row = found.first()
         return None if row is None else Rotated(_live_session(row), row.token_expires_at)
 
+    async def lock(self, session_id: UUID) -> None:
+        """Let nobody refresh or end this session until the transaction ends."""
+        await self._session.execute(select(_session.id).where(_session.id == session_id).with_for_update())
+
     async def presented(self, token: bytes) -> PresentedToken | None:
-        """The token with this hash and what surrounds it; its session stays as it is until the transaction ends."""
-        of_token = _session.id == _token.session_id
-        lock = select(_session.id).join_from(SESSIONS, REFRESH_TOKENS, of_token).where(_token.hash == token)
-        if (await self._session.execute(lock.with_for_update(of=SESSIONS))).first() is None:
-            return None
+        """The token with this hash and what surrounds it."""
         live = REFRESH_TOKENS.alias("live")
         is_live = and_(live.c.session_id == _session.id, live.c.used_at.is_(None))
         found = await self._session.execute(
@@ -170,22 +170,13 @@ class SessionRepository:
                 func.coalesce(live.c.parent == token, False).label("parent_of_live"),
                 live.c.expires_at.label("live_expires_at"),
             )
-            .join_from(SESSIONS, REFRESH_TOKENS, of_token)
+            .join_from(SESSIONS, REFRESH_TOKENS, _session.id == _token.session_id)
             .join(ACCOUNTS, ACCOUNTS.c.id == _session.account_id)
             .outerjoin(live, is_live)
             .where(_token.hash == token)
         )
-        row = found.one()
-        return PresentedToken(
-            session=_live_session(row),
-            open=row.open,
-            expires_at=row.token_expires_at,
-            used_at=row.used_at,
-            rotated_at=row.rotated_at,
-            successor=row.successor,
-            parent_of_live=row.parent_of_live,
-            live_expires_at=row.live_expires_at,
-        )
+        row = found.first()
+        return None if row is None else _presented_token(row)
 
     async def rotate_again(self, session: LiveSession, rotation: Rotation) -> datetime:
         """Replace the live token, which never arrived, by another successor of the same token; says until when it waits."""
@@ -256,4 +247,17 @@ class SessionRepository:
 def _live_session(row: Row[Any]) -> LiveSession:
     return LiveSession(
         row.id, row.account_id, row.authenticated_at, tuple(row.methods), row.scope, row.expires_at
+    )
+
+
+def _presented_token(row: Row[Any]) -> PresentedToken:
+    return PresentedToken(
+        session=_live_session(row),
+        open=row.open,
+        expires_at=row.token_expires_at,
+        used_at=row.used_at,
+        rotated_at=row.rotated_at,
+        successor=row.successor,
+        parent_of_live=row.parent_of_live,
+        live_expires_at=row.live_expires_at,
     )

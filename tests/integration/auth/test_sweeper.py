@@ -1,0 +1,81 @@
+"""Housekeeping against a real PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from libs.auth import HousekeepingSettings, Sweeper
+from libs.domain.auth import RefreshRequest
+from libs.messaging import Empty
+from libs.outbox import OutboxSettings
+from tests.fixtures.accounts import FROM_CLIENT, AuthWorld, eventually
+
+DAY = 86_400
+
+
+@pytest.fixture
+def sweeper(auth: AuthWorld) -> Sweeper:
+    return Sweeper(
+        auth.storage,
+        HousekeepingSettings(batch=3),
+        sessions=auth.session_settings,
+        outbox=OutboxSettings(retention=0),
+        clock=auth.clock,
+    )
+
+
+async def count(world: AuthWorld, what: str) -> int:
+    # ruff: ignore[hardcoded-sql-expression]  # the tests below say what
+    ((found,),) = await world.rows(f"SELECT count(*) FROM auth.{what}")
+    return int(found)
+
+
+async def test_a_sealed_successor_lives_as_long_as_the_grace(auth: AuthWorld, sweeper: Sweeper) -> None:
+    await auth.register()
+    tokens = await auth.login()
+    await auth.sessions.refresh(RefreshRequest(refresh_token=tokens.refresh_token), FROM_CLIENT)
+    await sweeper.sweep()
+    assert await count(auth, "refresh_tokens WHERE successor IS NOT NULL") == 1
+    auth.clock.advance(31)
+    await sweeper.sweep()
+    assert await count(auth, "refresh_tokens WHERE successor IS NOT NULL") == 0
+
+
+async def test_spent_tokens_stay_until_they_would_have_expired(auth: AuthWorld, sweeper: Sweeper) -> None:
+    await auth.register()
+    tokens = await auth.login()
+    for _ in range(10):
+        auth.clock.advance(60)
+        tokens = await auth.sessions.refresh(RefreshRequest(refresh_token=tokens.refresh_token), FROM_CLIENT)
+    await sweeper.sweep()
+    assert await count(auth, "refresh_tokens") == 11
+    auth.clock.advance(14 * DAY - 30)
+    await sweeper.sweep()
+    assert await count(auth, "refresh_tokens") == 1
+
+
+async def test_what_is_over_goes_after_its_time(auth: AuthWorld, sweeper: Sweeper) -> None:
+    await auth.register()
+    for _ in range(5):
+        await auth.sessions.logout(Empty(), auth.caller(await auth.login()))
+    await auth.keys.rotate()
+    await sweeper.sweep()
+    assert (await count(auth, "sessions"), await count(auth, "signing_keys")) == (5, 3)
+    auth.clock.advance(8 * DAY)
+    await sweeper.sweep()
+    assert (await count(auth, "sessions"), await count(auth, "signing_keys")) == (0, 2)
+    assert await count(auth, "audit_log") > 0
+    auth.clock.advance(400 * DAY)
+    await sweeper.sweep()
+    assert await count(auth, "audit_log") == 0
+
+
+async def test_sent_events_go_and_waiting_ones_stay(auth: AuthWorld, sweeper: Sweeper) -> None:
+    await auth.register()
+    await eventually(lambda: "auth.account.registered" in auth.bus.names())
+    await auth.relay.stop()
+    await auth.register("bob@example.com")
+    auth.clock.advance(60)
+    await sweeper.sweep()
+    assert await count(auth, "outbox") == 1
+    assert await count(auth, "outbox WHERE sent_at IS NULL") == 1
