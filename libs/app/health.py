@@ -46,6 +46,7 @@ class Health:
     def __init__(self, *, probe_timeout: float = 2.0) -> None:
         self._probe_timeout = probe_timeout
         self._probes: dict[str, Probe] = {}
+        self._lost: set[str] = set()
         self._phase = "starting"
 
     def add(self, probes: Mapping[str, Probe]) -> None:
@@ -79,8 +80,13 @@ class Health:
             async with asyncio.timeout(self._probe_timeout):
                 await self._probes[name].check()
         except Exception as error:  # ruff: ignore[blind-except]  whatever a driver raises, it does not answer
-            _log.info("probe_failed", probe=name, error=type(error).__name__)
+            if name not in self._lost:
+                _log.warning("dependency_lost", dependency=name, reason=str(error) or type(error).__name__)
+            self._lost.add(name)
             return False
+        if name in self._lost:
+            _log.info("dependency_back", dependency=name)
+        self._lost.discard(name)
         return True
 
 

@@ -3,11 +3,13 @@
 The errors of HTTP itself, which no service answers:
 
     AppError
+    ├── Malformed               http.malformed               400
     ├── NotFound                http.not_found               404
     ├── MethodNotAllowed        http.method_not_allowed      405
     ├── RequestTimeout          http.request_timeout         408
     ├── BodyTooLarge            http.body_too_large          413
     ├── UnsupportedMediaType    http.unsupported_media_type  415
+    ├── HeadTooLarge            http.head_too_large          431
     └── HttpRefused             http.refused                 whatever else a route answers by HTTPException
 """
 
@@ -26,6 +28,14 @@ from libs.messaging import AppError, InternalError, ValidationFailed, field_erro
 
 _log = structlog.get_logger(__name__)
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+
+
+class Malformed(AppError):
+    """What arrived is not HTTP."""
+
+    code = "http.malformed"
+    status = 400
+    title = "The request is not HTTP"
 
 
 class NotFound(AppError):
@@ -66,6 +76,14 @@ class UnsupportedMediaType(AppError):
     code = "http.unsupported_media_type"
     status = 415
     title = "The body must be application/json, not encoded"
+
+
+class HeadTooLarge(AppError):
+    """The request's line and headers are larger than the server reads."""
+
+    code = "http.head_too_large"
+    status = 431
+    title = "The head of the request is too large"
 
 
 class HttpRefused(AppError):

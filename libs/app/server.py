@@ -7,12 +7,13 @@ backwards (`libs.app.bootstrap`). uvicorn by itself would close WebSockets with 
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import structlog
 import uvicorn
@@ -20,17 +21,75 @@ import uvloop
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from libs.app.bootstrap import ServiceApp, service_lifespan
 from libs.app.errors import SettingsInvalid, StartFailed
 from libs.app.health import Probe, operations_routes
 from libs.app.listening import bind
 from libs.app.logging import configure_logging
+from libs.app.problem import HeadTooLarge, Malformed, ProblemResponse
+from libs.messaging import AppError
 
 _log = structlog.get_logger(__name__)
 _OPERATIONS_STOP = 1  # seconds; nobody waits for a scrape
 _LARGEST_FRAME = 65_536  # bytes of one WebSocket message; what the client protocol sends is smaller
+_HEAD_SECONDS = 10.0  # from a connection's first byte, or from the first of its next request
+_MAX_HEAD = 32_768  # bytes of a request's line and headers
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1, which by itself would read a head of any size and wait for it for ever."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_bytes = 0
+        self._head_until = 0.0
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._await_head()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        cycle = self.cycle
+        super().data_received(data)
+        if self.cycle is not cycle:  # the head of a request is complete
+            self._head_bytes = 0
+            self._head_until = 0.0
+        elif not self.transport.is_closing() and self.transport.get_protocol() is self:
+            self._between_heads(len(data))
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(Malformed())
+
+    def _between_heads(self, size: int) -> None:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        answered = cycle is None or cycle.response_complete
+        if cycle is not None and cycle.more_body:
+            if not answered:
+                return  # a body, which the application reads
+        else:
+            self._head_bytes += size
+        if self._head_bytes > _MAX_HEAD:
+            self._refuse(HeadTooLarge())
+        elif answered:
+            self._head_until = self._head_until or self.loop.time() + _HEAD_SECONDS
+            self._await_head(self._head_until - self.loop.time())
+
+    def _await_head(self, seconds: float = _HEAD_SECONDS) -> None:
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _refuse(self, error: AppError) -> None:
+        response = ProblemResponse(error)
+        headers = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+        head = STATUS_LINE[error.status] + headers + b"connection: close\r\n\r\n"
+        self.transport.write(head + bytes(response.body))
+        self.transport.close()
 
 
 class ServiceServer(uvicorn.Server):
@@ -134,6 +193,9 @@ async def _serve(
             )
             app.health.add({"http": Probe(server.check)})
             await opened.enter_async_context(server.serving(public))
+        # What stands now stands until the end: collections need not look at it again.
+        gc.collect()
+        gc.freeze()
         _log.info("listening", operations=_address(door), public=_address(public))
         await stop.wait()
         app.health.stopping()
@@ -150,7 +212,7 @@ def _server(
     """A server whose signals, lifespan, access log and client addresses are the service's own."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws=websockets or "none",
         loop="none",
         lifespan="off",

@@ -29,6 +29,7 @@ class AuthFeed(Subscription):
         self._keys = keys
         self._revocations = revocations
         self._behind = True
+        self._refusal = ""
         self._wake = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
         self._control: Subscription | None = None
@@ -85,4 +86,9 @@ class AuthFeed(Subscription):
             await catch_up(self._bus, self._revocations)
         except AppError as error:
             self._behind = True
-            _log.warning("auth_service_not_asked", reason=error.code)
+            if error.code != self._refusal:
+                _log.warning("auth_svc_does_not_answer", reason=error.code)
+            self._refusal = error.code
+        else:
+            self._refusal = ""
+            _log.info("auth_svc_followed", revoked=len(self._revocations))
