@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from itertools import chain
-from typing import Final
 
 from libs.amqp.errors import AmqpError, ChannelClosed, ConnectionLost, Nacked, Returned, again
 from libs.amqp.frames import published_to
@@ -29,7 +28,7 @@ class Confirms:
     __slots__ = ("_last", "_low", "_returned", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: dict[int, tuple[Outcome, Publication]] = {}
+        self._waiting: dict[int, tuple[Outcome, Publication | None]] = {}
         self._last = 0  # the tag of the latest publication
         self._low = 0  # every tag up to here is confirmed
         self._returned = 0  # the tag of the latest publication that came back
@@ -62,10 +61,10 @@ class Confirms:
         """
         came = (error.exchange, error.routing_key, *_ids(flags, fields))
         for tag in chain(range(self._returned + 1, self._last + 1), range(self._low + 1, self._returned + 1)):
-            outcome, (method, flags, fields, sent) = self._waiting.get(tag, _NOTHING)
-            if sent == body and (*published_to(method), *_ids(flags, fields)) == came:
+            outcome, publication = self._waiting.get(tag, (None, None))
+            if publication is not None and _is_like(publication, came, body):
                 self._returned = tag
-                self._waiting[tag] = (_ignore, _NOTHING[1])
+                self._waiting[tag] = (_ignore, None)
                 conclude(outcome, error)
                 return
         logger.warning("a publication came back that waits for no confirm: %s", error)
@@ -76,7 +75,9 @@ class Confirms:
         Says whether one was found that `error` speaks of.
         """
         waiting, self._waiting = self._waiting, {}
-        culprit = next((tag for tag, (_, sent) in waiting.items() if error and _blames(error, sent)), None)
+        culprit = next(
+            (tag for tag, (_, sent) in waiting.items() if error and sent and _blames(error, sent)), None
+        )
         if culprit is None and error is not None and len(waiting) == 1:
             culprit = next(iter(waiting))
         for tag, (outcome, _) in waiting.items():
@@ -112,6 +113,11 @@ def _ignore(_: AmqpError | None) -> None:
     pass
 
 
+def _is_like(publication: Publication, came: tuple[str | None, ...], body: bytes) -> bool:
+    method, flags, fields, sent = publication
+    return sent == body and (*published_to(method), *_ids(flags, fields)) == came
+
+
 def _ids(flags: int, fields: bytes) -> tuple[str | None, str | None]:
     properties = decode_properties(flags, fields)
     return properties.message_id, properties.correlation_id
@@ -125,6 +131,3 @@ def _blames(error: ChannelClosed, publication: Publication) -> bool:
         return True
     user_id = decode_properties(flags, fields).user_id
     return user_id is not None and f"user_id property set to '{user_id}'" in error.text
-
-
-_NOTHING: Final[tuple[Outcome, Publication]] = (None, (b"", 0, b"", b""))

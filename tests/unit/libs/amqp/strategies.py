@@ -52,4 +52,3 @@ properties = st.builds(
     app_id=_shorts,
 )
 bodies = st.binary(max_size=300)
-

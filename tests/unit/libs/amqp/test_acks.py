@@ -23,7 +23,9 @@ class Broker:
                 case commands.Basic.Ack():
                     self._ack(command.delivery_tag or 0, multiple=command.multiple)
                 case commands.Basic.Nack() | commands.Basic.Reject():
-                    self.unsettled.remove(command.delivery_tag or 0)  # ValueError: the channel would be closed
+                    self.unsettled.remove(
+                        command.delivery_tag or 0
+                    )  # ValueError: the channel would be closed
                     self.requeued.add(command.delivery_tag or 0)
                 case _:
                     raise AssertionError(command)

@@ -304,7 +304,9 @@ class TestConsuming:
         assert isinstance(ack, Basic.Ack)
         assert (ack.delivery_tag, ack.multiple) == (3, True)
 
-    def test_a_failing_callback_is_logged_and_its_delivery_stays_unacked(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_failing_callback_is_logged_and_its_delivery_stays_unacked(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         channel = _channel()
         line = _open(channel)
 

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.amqp import AmqpError, ChannelInterrupted, ConnectionLost, Nacked, NotFound, PreconditionFailed, Returned
+from libs.amqp import (
+    AmqpError,
+    ChannelInterrupted,
+    ConnectionLost,
+    Nacked,
+    NotFound,
+    PreconditionFailed,
+    Returned,
+)
 from libs.amqp.confirms import Confirms, Publication
 from libs.amqp.errors import refusal
 from libs.amqp.frames import publish_frame
@@ -63,7 +71,9 @@ def test_each_publication_has_exactly_one_outcome(data: st.DataObject) -> None:
 class TestReturns:
     def _returned(self, number: int, confirms: Confirms, **different: str) -> None:
         method, flags, fields, body = publication(b"%d" % number)
-        confirms.give_back(Returned(312, "NO_ROUTE", "", different.get("routing_key", "q")), flags, fields, body)
+        confirms.give_back(
+            Returned(312, "NO_ROUTE", "", different.get("routing_key", "q")), flags, fields, body
+        )
 
     def test_the_publication_that_came_back_fails_and_its_ack_changes_nothing(self) -> None:
         confirms = Confirms()
@@ -109,6 +119,18 @@ class TestReturns:
 
         assert [len(outcome) for outcome in told] == [1, 1, 0]
 
+    def test_an_empty_message_that_came_back_is_not_mistaken_for_an_earlier_one(self) -> None:
+        confirms = Confirms()
+        told: list[list[AmqpError | None]] = [[], [], []]
+        for outcome, route in zip(told, ("x", "q", "x"), strict=True):
+            confirms.add(outcome.append, publication(routing_key=route))
+
+        for route in ("x", "x"):
+            _, flags, fields, body = publication()
+            confirms.give_back(Returned(312, "NO_ROUTE", "", route), flags, fields, body)
+
+        assert [len(outcome) for outcome in told] == [1, 0, 1]
+
     def test_a_return_out_of_order_is_still_found(self) -> None:
         confirms = Confirms()
         outcomes = Outcomes(3, confirms)
@@ -145,7 +167,9 @@ class TestTheEndOfTheChannel:
             ("PRECONDITION_FAILED - user_id property set to 'mallory' but authenticated user was 'ann'", 2),
         ],
     )
-    def test_only_the_publication_that_the_broker_names_gets_the_refusal(self, text: str, culprit: int) -> None:
+    def test_only_the_publication_that_the_broker_names_gets_the_refusal(
+        self, text: str, culprit: int
+    ) -> None:
         confirms = Confirms()
         told: list[list[AmqpError | None]] = [[], [], []]
         confirms.add(told[0].append, publication())
@@ -157,7 +181,9 @@ class TestTheEndOfTheChannel:
 
         assert found
         for number, (outcome,) in enumerate(told):
-            assert isinstance(outcome, (NotFound, PreconditionFailed) if number == culprit else ChannelInterrupted)
+            assert isinstance(
+                outcome, (NotFound, PreconditionFailed) if number == culprit else ChannelInterrupted
+            )
 
     def test_the_only_publication_under_way_is_the_one_meant(self) -> None:
         confirms = Confirms()

@@ -15,7 +15,12 @@ class TestParsing:
     def test_defaults_are_those_of_rabbitmq(self, url: str, port: int) -> None:
         endpoint = Endpoint.parse(url)
 
-        assert (endpoint.port, endpoint.vhost, endpoint.user, endpoint.password) == (port, "/", "guest", "guest")
+        assert (endpoint.port, endpoint.vhost, endpoint.user, endpoint.password) == (
+            port,
+            "/",
+            "guest",
+            "guest",
+        )
 
     @pytest.mark.parametrize("url", ["amqp://broker/", "amqp://broker"])
     def test_an_empty_path_is_the_default_vhost(self, url: str) -> None:

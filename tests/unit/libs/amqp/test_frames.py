@@ -31,7 +31,10 @@ def test_pamqp_reads_a_published_message(
 
 @given(short_strings, short_strings, st.booleans())
 def test_a_publish_frame_tells_where_it_goes(exchange: str, routing_key: str, mandatory: bool) -> None:
-    assert published_to(publish_frame(1, exchange, routing_key, mandatory=mandatory)) == (exchange, routing_key)
+    assert published_to(publish_frame(1, exchange, routing_key, mandatory=mandatory)) == (
+        exchange,
+        routing_key,
+    )
 
 
 @given(st.integers(1, 2047), st.integers(1, 2**63), st.booleans())

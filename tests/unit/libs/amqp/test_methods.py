@@ -10,7 +10,9 @@ from tests.unit.libs.amqp.wire_book import sent
 
 _BOOK = [
     commands.Basic.Cancel(consumer_tag="c"),
-    commands.Basic.Consume(queue="q", consumer_tag="c", no_ack=True, exclusive=True, arguments={"x-priority": 5}),
+    commands.Basic.Consume(
+        queue="q", consumer_tag="c", no_ack=True, exclusive=True, arguments={"x-priority": 5}
+    ),
     commands.Basic.Qos(prefetch_count=300),
     commands.Channel.Close(404, "NOT_FOUND", 50, 10),
     commands.Channel.Open(),

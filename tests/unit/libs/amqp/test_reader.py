@@ -20,10 +20,14 @@ class Recorder:
 
     events: list[Event] = field(default_factory=list)
 
-    def on_delivery(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /) -> None:
+    def on_delivery(
+        self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /
+    ) -> None:
         self.events.append(("delivery", data[start:stop], flags, fields, body))
 
-    def on_return(self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /) -> None:
+    def on_return(
+        self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /
+    ) -> None:
         self.events.append(("return", data[start:stop], flags, fields, body))
 
     def on_ack(self, tag: int, bits: int, /) -> None:
@@ -55,7 +59,9 @@ def _messages(draw: st.DrawFn) -> Script:
     if returned:
         command = wire_book.method(channel, commands.Basic.Return(312, "NO_ROUTE", "x", "k"))
     else:
-        command = wire_book.method(channel, commands.Basic.Deliver("c", draw(st.integers(1, 2**60)), False, "x", "k"))
+        command = wire_book.method(
+            channel, commands.Basic.Deliver("c", draw(st.integers(1, 2**60)), False, "x", "k")
+        )
     data = command + wire_book.content(channel, properties, payload, largest)
     kind = "return" if returned else "delivery"
     event = (kind, command[11:-1], *encode_properties(properties), payload)
@@ -67,12 +73,17 @@ def _confirms(draw: st.DrawFn) -> Script:
     tag, multiple = draw(st.integers(1, 2**60)), draw(st.booleans())
     if draw(st.booleans()):
         return Script(wire_book.method(1, commands.Basic.Ack(tag, multiple)), ("ack", tag, int(multiple)))
-    return Script(wire_book.method(1, commands.Basic.Nack(tag, multiple, False)), ("nack", tag, int(multiple)))
+    return Script(
+        wire_book.method(1, commands.Basic.Nack(tag, multiple, False)), ("nack", tag, int(multiple))
+    )
 
 
 _answer = wire_book.method(1, commands.Queue.DeclareOk("q", 1, 2))
 _scripts = st.one_of(
-    _messages(), _confirms(), st.just(Script(_answer, ("method", _answer[7:-1]))), st.just(Script(HEARTBEAT_FRAME, None))
+    _messages(),
+    _confirms(),
+    st.just(Script(_answer, ("method", _answer[7:-1]))),
+    st.just(Script(HEARTBEAT_FRAME, None)),
 )
 
 
@@ -88,7 +99,9 @@ def test_every_split_of_the_stream_gives_the_same_events(scripts: list[Script], 
         stream = stream[size:]
 
     for number in (1, 2):
-        expected = [script.event for script in scripts if script.channel == number and script.event is not None]
+        expected = [
+            script.event for script in scripts if script.channel == number and script.event is not None
+        ]
         assert channels[number].events == expected
 
 
@@ -127,7 +140,9 @@ def test_garbage_is_refused_by_one_error(raw: bytes) -> None:
 
 @given(st.integers(0, 200), st.integers(0, 255))
 def test_a_flipped_byte_never_raises_anything_else(position: int, value: int) -> None:
-    stream = bytearray(wire_book.deliver(1, 1, b"body") + wire_book.method(1, commands.Basic.Ack(1)) + _answer)
+    stream = bytearray(
+        wire_book.deliver(1, 1, b"body") + wire_book.method(1, commands.Basic.Ack(1)) + _answer
+    )
     stream[position % len(stream)] = value
     reader = FrameReader({1: Recorder()}, 131_072)
 
@@ -138,7 +153,13 @@ def test_a_flipped_byte_never_raises_anything_else(position: int, value: int) ->
 
 
 def _frame(kind: int, channel: int, payload: bytes, end: int = 0xCE) -> bytes:
-    return bytes((kind,)) + channel.to_bytes(2, "big") + len(payload).to_bytes(4, "big") + payload + bytes((end,))
+    return (
+        bytes((kind,))
+        + channel.to_bytes(2, "big")
+        + len(payload).to_bytes(4, "big")
+        + payload
+        + bytes((end,))
+    )
 
 
 @pytest.mark.parametrize(
