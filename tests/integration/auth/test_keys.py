@@ -117,7 +117,7 @@ class TestRotation:
             assert used == ["ES256", "EdDSA"]
             await world.register()
             tokens = await world.login()
-            assert world.keys.verifier.verify(tokens.access_token)
+            assert world.keys.verifier.verify(tokens.access_token).sid == str(tokens.session_id)
 
 
 class TestPublished:
