@@ -103,7 +103,7 @@ class Feed:
         if self._epoch not in {"", epoch}:
             _log.warning("realtime_log_is_another", epoch=epoch)
             self._history.clear()
-            self._first = self._offset
+            self._first = self._offset + 1
             self._epoch = epoch
             self._on_gap()
         self._epoch = epoch

@@ -158,6 +158,8 @@ class Hub:
     def _spread(self, room: _Room) -> None:
         """Put what is due in a room into its lines."""
         due, room.due = room.due, []
+        if not due:  # somebody joined in the middle of the turn, and it was put there then
+            return
         for line_format, lines in room.lines.items():
             frames = _encoded(room.name, due, line_format)
             for line in lines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ class Registry:
         if len(self._sessions) >= self._settings.max_connections:
             raise Disconnected(CONNECTION_LIMIT)
         self._sessions[session] = None
-        deadline = asyncio.get_running_loop().time() + self._settings.connect_timeout
+        deadline = time.monotonic() + self._settings.connect_timeout
         self._strangers.append((deadline, session))
 
     def admit(self, session: Session, *, user: str, sid: str) -> None:
@@ -69,7 +69,7 @@ class Registry:
 
     def drop_strangers(self) -> None:
         """Close what was opened too long ago by somebody who never said who it is."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         while self._strangers and self._strangers[0][0] <= now:
             session = self._strangers.popleft()[1]
             if session.who is None:

@@ -1,0 +1,43 @@
+"""The namespaces, and what may be wrong with them."""
+
+import pytest
+from pydantic import ValidationError
+
+from libs.realtime import Namespace, RealtimeSettings
+
+
+def test_what_is_shipped_lets_nobody_in_by_accident() -> None:
+    shipped = RealtimeSettings().namespaces
+
+    assert set(shipped) == {"public", "user", "room"}
+    assert shipped["public"].publish == "nobody"
+    assert shipped["user"].subscribe == {"owner"}
+    assert shipped["room"].subscribe == {"token", "service"}
+    assert Namespace().subscribe == frozenset()
+
+
+def test_namespaces_are_read_from_json() -> None:
+    settings = RealtimeSettings(
+        GATEWAY_REALTIME_NAMESPACES='{"news": {"subscribe": ["authenticated"], "history_size": 10, "history_seconds": 60}}'
+    )
+
+    assert settings.namespaces["news"].keeps_history
+    assert settings.longest_history == 60
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "not json",
+        "[]",
+        '{"a": {}}',
+        '{"n:s": {}}',
+        '{"news": {"subscribe": ["everybody"]}}',
+        '{"news": {"recovery": true}}',
+        '{"news": {"delta": true, "history_size": 1, "history_seconds": 1}}',
+        '{"news": {"unknown": 1}}',
+    ],
+)
+def test_wrong_namespaces_are_refused(value: str) -> None:
+    with pytest.raises(ValidationError):
+        RealtimeSettings(GATEWAY_REALTIME_NAMESPACES=value)
