@@ -216,17 +216,18 @@ class TokenVerifier(Generic[ClaimsT]):
     def _key_of(self, token: str) -> jwt.PyJWK:
         """The key that the header names; never one that the token brings along (`jwk`, `jku`, `x5u`: RFC 8725, 3.10)."""
         header = self._jws.get_unverified_header(token)
-        typ, kid = header.get("typ"), header.get("kid")
+        typ, alg, kid = (header.get(name) for name in ("typ", "alg", "kid"))
         if not isinstance(typ, str) or typ.lower() not in _TYPES:
             raise TokenRejected("not an access token")
         if "crit" in header or "b64" in header:  # RFC 7515, section 4.1.11
             raise TokenRejected("critical header")
-        if header.get("alg") not in self._algorithms:
+        if not isinstance(alg, str) or alg not in self._algorithms:
             raise TokenRejected("algorithm not allowed")
-        key = self._keys.get(kid) if isinstance(kid, str) else None
-        if key is None:
+        if not isinstance(kid, str):
+            raise TokenRejected("no key named")
+        if kid not in self._keys:
             raise UnknownKey("unknown key")
-        return key
+        return self._keys[kid]
 
     def _believed(self, payload: bytes) -> ClaimsT:
         try:
