@@ -38,7 +38,7 @@ from libs.amqp.errors import (
 )
 from libs.amqp.properties import PERSISTENT, Properties
 from libs.amqp.publisher import Publisher
-from libs.amqp.table import decode_table, encode_table
+from libs.amqp.table import decode_table, encode_table, join_tables
 from libs.amqp.topology import Binding, DeclaredQueue, Exchange, Queue
 
 __all__ = [
@@ -76,4 +76,5 @@ __all__ = [
     "Returned",
     "decode_table",
     "encode_table",
+    "join_tables",
 ]

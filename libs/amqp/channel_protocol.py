@@ -22,6 +22,7 @@ from libs.amqp.errors import (
     Nacked,
     ProtocolError,
     Returned,
+    again,
     refusal,
 )
 from libs.amqp.frames import OVERHEAD, RETURN, TAG, message
@@ -74,6 +75,11 @@ class ChannelProtocol:
         if self._ready is not None:
             ready, self._ready = self._ready, None
             ready(None, error)
+
+    @property
+    def is_attached(self) -> bool:
+        """True while it has a connection."""
+        return not isinstance(self.outbox, ClosedOutbox)
 
     def publish(self, method: bytes, flags: int, fields: bytes, body: bytes, outcome: Outcome) -> None:
         """Send a message whose `basic.publish` frame and properties are encoded."""
@@ -259,8 +265,8 @@ class ChannelProtocol:
         self._issue(Call(method.index, answer, encode_method(self.number, method), nothing, restoring=True))
 
     def _issue(self, call: Call) -> None:
-        if self.outbox.closed:
-            call.resolve(None, ConnectionLost("not connected"))
+        if isinstance(self.outbox, ClosedOutbox):
+            call.resolve(None, again(self.outbox.error))
             return
         self._calls.add(call)
         self.outbox.write(call.frame)

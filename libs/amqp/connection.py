@@ -233,7 +233,7 @@ class Connection:
     async def _declare(self, missing: Missing) -> Missing:
         """Declare things again, over a channel that is opened when it is first needed."""
         if missing and self._wire is not None:
-            if self._keeper.outbox.closed:
+            if not self._keeper.is_attached:
                 await self._attach(self._wire, self._keeper)
             return await self._restorer.restore(missing)
         return missing

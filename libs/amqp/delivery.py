@@ -97,6 +97,16 @@ class Delivery:
         return self._decoded().type
 
     @property
+    def expiration(self) -> int | None:
+        """The time to live it was published with, in ms."""
+        return self._decoded().expiration
+
+    @property
+    def user_id(self) -> str | None:
+        """The user who published it, checked by the broker where it was said at all."""
+        return self._decoded().user_id
+
+    @property
     def settled(self) -> bool:
         """True after `ack`, `nack` or `reject`, and always for a consumer without acks."""
         return self._acks is None

@@ -1,14 +1,14 @@
 """What one turn of the event loop has to say to the broker, joined into one write."""
 
 from collections.abc import Callable
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from typing_extensions import override
 
 from libs.amqp.errors import AmqpError, ConnectionLost, again
 
-_BATCH: Final = 1024
-"""Frames that are joined at most, so that a loop which never awaits still feels the socket's limits."""
+_BATCH: Final = 1 << 18
+"""Bytes after which a turn is not waited for, so that a loop which never awaits still meets the socket's limits."""
 
 
 class Deferred(Protocol):
@@ -25,26 +25,25 @@ class Outbox:
     buffer full or the line gone; None while nothing stands in the way.
     """
 
-    closed: ClassVar[bool] = False
-
-    __slots__ = ("_chunks", "_deferred", "_flush", "_schedule", "_scheduled", "obstacle")
+    __slots__ = ("_chunks", "_deferred", "_flush", "_schedule", "_scheduled", "_size", "obstacle")
 
     def __init__(self, schedule: Callable[[], None], flush: Callable[[], None]) -> None:
         self.obstacle: Callable[[], AmqpError] | None = None
         self._schedule = schedule
         self._flush = flush
         self._scheduled = False
+        self._size = 0
         self._chunks: list[bytes] = []
         self._deferred: list[Deferred] = []
 
     def write(self, data: bytes) -> None:
         """Send at the end of this turn."""
-        chunks = self._chunks
-        chunks.append(data)
+        self._chunks.append(data)
+        self._size += len(data)
         if not self._scheduled:
             self._scheduled = True
             self._schedule()
-        elif len(chunks) >= _BATCH:
+        if self._size >= _BATCH:
             self._flush()
 
     def defer(self, deferred: Deferred) -> None:
@@ -57,6 +56,7 @@ class Outbox:
     def take(self) -> bytes:
         """Everything collected since the last time, as one piece."""
         self._scheduled = False
+        self._size = 0
         chunks = self._chunks
         if self._deferred:
             chunks += [deferred.frames() for deferred in self._deferred]
@@ -69,12 +69,11 @@ class Outbox:
 class ClosedOutbox(Outbox):
     """The outbox of a line that is gone: it refuses publications and swallows the rest."""
 
-    closed: ClassVar[bool] = True
-
-    __slots__ = ()
+    __slots__ = ("error",)
 
     def __init__(self, error: ConnectionLost) -> None:
         super().__init__(lambda: None, lambda: None)
+        self.error = error
         self.obstacle = lambda: again(error)
 
     @override

@@ -82,7 +82,7 @@ class TestPrefetch:
             await _fill(channel, queue.name, 10)
             deliveries: list[Delivery] = []
             await channel.consume(queue, deliveries.append, prefetch=prefetch)
-            await eventually(lambda: len(deliveries) >= 2)  # noqa: B023 - waited for here
+            await eventually(lambda: len(deliveries) >= 2)  # ruff: ignore[function-uses-loop-variable] - waited for here
             await channel.declare_queue(Queue(exclusive=True))
             counts.append(len(deliveries))
 

@@ -35,7 +35,9 @@ async def _cut_and_wait(proxy: Proxy, watch: Watch) -> None:
     await eventually(lambda: watch.restored == expected)
 
 
-async def test_everything_comes_back_after_a_cut(proxied: Connection, proxy: Proxy, connection: Connection) -> None:
+async def test_everything_comes_back_after_a_cut(
+    proxied: Connection, proxy: Proxy, connection: Connection
+) -> None:
     watch = Watch(proxied)
     channel = await proxied.channel(prefetch=2, confirms=True)
     await channel.declare_exchange(Exchange(name="x", type="topic", durable=False, auto_delete=True))
@@ -54,7 +56,7 @@ async def test_everything_comes_back_after_a_cut(proxied: Connection, proxy: Pro
     for number in range(5):
         await other.publish_confirmed("x", "a.b", b"%d" % number, mandatory=True)
     await eventually(lambda: len(deliveries) == 2)
-    for delivery in list(deliveries):
+    for delivery in deliveries:
         delivery.ack()
     await eventually(lambda: len(deliveries) == 4)
     from libs.amqp import Returned
@@ -262,7 +264,9 @@ async def test_what_is_missing_is_declared_once_it_can_be(
             await asyncio.sleep(0.02)
 
 
-async def test_deleted_things_do_not_come_back(proxied: Connection, proxy: Proxy, connection: Connection) -> None:
+async def test_deleted_things_do_not_come_back(
+    proxied: Connection, proxy: Proxy, connection: Connection
+) -> None:
     watch = Watch(proxied)
     channel = await proxied.channel()
     await channel.declare_exchange(Exchange(name="x"))
@@ -284,7 +288,9 @@ async def test_deleted_things_do_not_come_back(proxied: Connection, proxy: Proxy
         await other.declare_exchange(Exchange(name="x"), passive=True)
 
 
-async def test_a_closed_channel_does_not_come_back(proxied: Connection, proxy: Proxy, connection: Connection) -> None:
+async def test_a_closed_channel_does_not_come_back(
+    proxied: Connection, proxy: Proxy, connection: Connection
+) -> None:
     watch = Watch(proxied)
     channel = await proxied.channel()
     queue = await channel.declare_queue(Queue(name="q"))

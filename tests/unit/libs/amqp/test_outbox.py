@@ -52,8 +52,8 @@ def test_a_turn_without_end_is_flushed_in_between() -> None:
     turns = Turns()
     outbox = Outbox(turns.schedule, turns.flush)
 
-    for _ in range(1024):
-        outbox.write(b"x")
+    for _ in range(7):
+        outbox.write(b"x" * 40_000)
 
     assert turns.flushed == 1
 
