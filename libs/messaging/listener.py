@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import structlog
 
@@ -37,14 +37,18 @@ async def answer(route: Route, body: bytes, caller: Caller) -> Answer | None:
     if remaining <= 0:
         _log.info("request dropped: its deadline has passed", operation=route.operation.name)
         return None
+    task = cast("asyncio.Task[Any]", asyncio.current_task())
+    timer = asyncio.get_running_loop().call_later(remaining, task.cancel)  # cheaper than asyncio.timeout
     try:
-        async with asyncio.timeout(remaining) as limit:
-            return await _run(route, body, caller)
-    except TimeoutError:
-        if not limit.expired():
+        return await _run(route, body, caller)
+    except asyncio.CancelledError:
+        if not deadline.passed:
             raise
+        task.uncancel()
         _log.warning("handler stopped at its deadline", operation=route.operation.name)
         return None
+    finally:
+        timer.cancel()
 
 
 async def _run(route: Route, body: bytes, caller: Caller) -> Answer:
@@ -55,7 +59,7 @@ async def _run(route: Route, body: bytes, caller: Caller) -> Answer:
         return Answer("reply", operation.encode_reply(reply))
     except AppError as error:
         return refusal(error)
-    except Exception:  # ruff: ignore[blind-except]  # whatever a handler raises, its caller gets an answer and the worker goes on
+    except Exception:  # ruff: ignore[blind-except]  whatever a handler raises, its caller gets an answer
         _log.exception("handler failed", operation=operation.name, request_id=caller.request_id)
         return refusal(InternalError())
 

@@ -20,7 +20,7 @@ from libs.messaging.errors import Interrupted, UnknownOperation, ValidationFaile
 from libs.messaging.handlers import Handlers
 from libs.messaging.listener import Answer, Tasks, answer, refusal
 from libs.messaging.metrics import INTERRUPTED_REQUESTS, SKEWED_DEADLINES
-from libs.messaging.rabbitmq.wire import JSON, request_caller
+from libs.messaging.rabbitmq.wire import JSON, request_caller, skewed
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import rpc_queue
 
@@ -73,7 +73,7 @@ class Serving(Subscription):
         delivery.ack()
 
     async def _answer(self, delivery: Delivery) -> Answer | None:
-        name = delivery.properties.type or delivery.routing_key
+        name = delivery.type or delivery.routing_key
         route = self._handlers.routes.get(name)
         if route is None:
             return refusal(UnknownOperation(name))
@@ -82,10 +82,10 @@ class Serving(Subscription):
             return refusal(Interrupted(f"a server went away while it ran {name}"))
         if len(delivery.body) > self._settings.max_body:
             return refusal(ValidationFailed(f"the body is larger than {self._settings.max_body} bytes"))
-        caller, skewed = request_caller(
+        caller = request_caller(
             delivery, trusted=self._settings.trusted_callers, clock_skew=self._settings.clock_skew
         )
-        if skewed:
+        if skewed(delivery, self._settings.clock_skew):
             SKEWED_DEADLINES.inc()
             _log.warning("deadline beyond the expiration: clocks are skewed", operation=name)
         return await answer(route, delivery.body, caller)

@@ -3,59 +3,73 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
+from typing import Any
 
-from libs.amqp import Delivery
+from libs.amqp import Delivery, encode_table, join_tables
 from libs.messaging.caller import Caller, Client, Identity
 from libs.messaging.deadline import Deadline
 
 JSON = "application/json"
 DEFAULT_BUDGET = 30.0  # s, for a foreign caller that sends no deadline
+_REMEMBERED = 1024  # origins whose headers are kept encoded: a client that calls again has the same
+_UNKNOWN = Client()
 _MAX_TRACEPARENT = 128  # characters; version 00 has 55 (W3C Trace Context, section 3.2)
 
 
-def request_headers(caller: Caller, budget: float) -> dict[str, str | int]:
-    """The headers of a request whose caller still waits ``budget`` seconds."""
-    headers: dict[str, str | int] = {"deadline": int((time.time() + budget) * 1000)}
+def request_headers(caller: Caller, budget: float) -> bytes:
+    """The encoded headers of a request whose caller still waits ``budget`` seconds."""
+    changing: dict[str, str | int] = {"deadline": int((time.time() + budget) * 1000)}
     if caller.traceparent:
-        headers["traceparent"] = caller.traceparent
-    if caller.identity is not None:
-        headers["identity"] = caller.identity.header
-    if caller.client.ip:
-        headers["client"] = caller.client.header
-    return headers
+        changing["traceparent"] = caller.traceparent
+    origin = _origin(
+        caller.identity.header if caller.identity else "", caller.client.header if caller.client.ip else ""
+    )
+    return join_tables(encode_table(changing), origin)
 
 
-def request_caller(delivery: Delivery, *, trusted: frozenset[str], clock_skew: float) -> tuple[Caller, bool]:
-    """Who asks, and whether the deadline header proves skewed clocks.
+@lru_cache(maxsize=_REMEMBERED)
+def _origin(identity: str, client: str) -> bytes:
+    headers = {"identity": identity, "client": client}
+    return encode_table({name: value for name, value in headers.items() if value})
+
+
+def request_caller(delivery: Delivery, *, trusted: frozenset[str], clock_skew: float) -> Caller:
+    """Who asks, and until when he waits.
 
     Identity and client count only from a user that the broker has checked and that is trusted.
     """
-    properties, headers = delivery.properties, delivery.headers
-    expiration, deadline_ms = properties.expiration, headers.get("deadline")
-    if not isinstance(deadline_ms, int):
-        deadline_ms = None
-    deadline = Deadline.received(expiration, deadline_ms, skew=clock_skew, default=DEFAULT_BUDGET)
-    believed = properties.user_id is not None and properties.user_id in trusted
-    caller = Caller(
-        identity=Identity.from_header(headers.get("identity")) if believed else None,
-        client=Client.from_header(headers.get("client")) if believed else Client(),
-        deadline=deadline,
-        traceparent=_text(headers.get("traceparent")),
-        request_id=properties.message_id or "",
+    headers = delivery.headers
+    believed = delivery.user_id in trusted
+    return Caller(
+        Identity.from_header(headers.get("identity")) if believed else None,
+        Client.from_header(headers.get("client")) if believed else _UNKNOWN,
+        Deadline.received(
+            delivery.expiration, _header_deadline(headers), skew=clock_skew, default=DEFAULT_BUDGET
+        ),
+        _text(headers.get("traceparent")),
+        delivery.message_id or "",
     )
-    skewed = (
-        expiration is not None
-        and deadline_ms is not None
-        and deadline_ms / 1000 - time.time() - clock_skew > expiration / 1000
-    )
-    return caller, skewed
+
+
+def skewed(delivery: Delivery, clock_skew: float) -> bool:
+    """Whether the deadline header says more than the expiration: then the two machines' clocks differ."""
+    expiration, deadline_ms = delivery.expiration, _header_deadline(delivery.headers)
+    if expiration is None or deadline_ms is None:
+        return False
+    return deadline_ms / 1000 - time.time() - clock_skew > expiration / 1000
+
+
+def _header_deadline(headers: dict[str, Any]) -> int | None:
+    deadline_ms = headers.get("deadline")
+    return deadline_ms if isinstance(deadline_ms, int) else None
 
 
 def event_caller(delivery: Delivery) -> Caller:
     """On whose behalf a listener runs: nobody's, under the event's trace and id."""
     return Caller(
         traceparent=_text(delivery.headers.get("traceparent")),
-        request_id=delivery.properties.message_id or "",
+        request_id=delivery.message_id or "",
     )
 
 
