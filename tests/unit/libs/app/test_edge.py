@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+from ipaddress import ip_network
+
+import pytest
+from prometheus_client import REGISTRY
+from starlette.types import Message, Receive, Scope, Send
+
+from libs.app import EdgeSettings, exchange_of
+from libs.app.access_log import AccessLog
+from libs.app.edge import Edge
+from libs.app.logging import current_request_id
+from libs.messaging import Overloaded
+from tests.unit.libs.app.asgi import Answer, ask
+
+UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the body it was sent, read to its end."""
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        body += message["body"]
+        more = message["more_body"]
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def silent(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class TestRequestId:
+    async def answered(self, *ids: str) -> str:
+        answer = await ask(
+            Edge(silent, settings=EdgeSettings()), headers=[("x-request-id", one) for one in ids]
+        )
+        return answer.header("x-request-id") or ""
+
+    async def test_one_is_made_where_none_is_given(self) -> None:
+        assert UUID7.fullmatch(await self.answered())
+
+    async def test_a_well_formed_one_is_kept(self) -> None:
+        assert await self.answered("trace-1234.5_6") == "trace-1234.5_6"
+
+    @pytest.mark.parametrize("given", ["short", "x" * 129, "with space", "new\nline", "quote\"'", ""])
+    async def test_another_one_is_replaced(self, given: str) -> None:
+        assert UUID7.fullmatch(await self.answered(given))
+
+    async def test_it_is_known_to_whatever_logs(self) -> None:
+        seen = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append((exchange_of(scope).request_id, current_request_id.get()))
+            await silent(scope, receive, send)
+
+        await ask(Edge(app, settings=EdgeSettings()), headers=[("x-request-id", "request-1")])
+        assert seen == [("request-1", "request-1")]
+
+
+class TestBody:
+    async def answered(self, *pieces: bytes, length: int | None = None) -> Answer:
+        edge = Edge(echo, settings=EdgeSettings(max_body=10))
+        headers = [] if length is None else [("content-length", str(length))]
+        return await ask(edge, "POST", headers=headers, body=pieces)
+
+    async def test_one_that_fits_goes_through(self) -> None:
+        assert (await self.answered(b"01234", b"56789")).body == b"0123456789"
+
+    async def test_one_announced_as_too_large_is_refused(self) -> None:
+        answer = await self.answered(b"0123456789a", length=11)
+        assert answer.status == 413
+        assert json.loads(answer.body)["code"] == "http.body_too_large"
+        assert answer.header("connection") == "close"
+
+    async def test_one_that_grows_too_large_is_refused(self) -> None:
+        assert (await self.answered(b"01234", b"56789", b"a")).status == 413
+
+    async def test_a_route_that_reads_no_body_answers_before_its_size_matters(self) -> None:
+        edge = Edge(silent, settings=EdgeSettings(max_body=10))
+        assert (await ask(edge, "POST", headers=[("content-length", "11")])).status == 204
+
+
+class TestHeaders:
+    async def test_browsers_are_told_to_be_careful(self) -> None:
+        answer = await ask(Edge(silent, settings=EdgeSettings()))
+        assert answer.header("x-content-type-options") == "nosniff"
+        assert answer.header("content-security-policy") == "frame-ancestors 'none'"
+        assert answer.header("referrer-policy") == "no-referrer"
+        assert answer.header("strict-transport-security") is None
+
+    async def test_they_can_be_switched_off(self) -> None:
+        answer = await ask(Edge(silent, settings=EdgeSettings(security_headers=False)))
+        assert [name for name, _ in answer.headers] == ["x-request-id"]
+
+    async def test_strict_transport_is_for_those_who_ask_for_it(self) -> None:
+        answer = await ask(Edge(silent, settings=EdgeSettings(hsts_seconds=600)))
+        assert answer.header("strict-transport-security") == "max-age=600; includeSubDomains"
+
+
+class TestErrors:
+    async def failing(self, error: Exception) -> Answer:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            raise error
+
+        return await ask(Edge(app, settings=EdgeSettings()), headers=[("x-request-id", "request-1")])
+
+    async def test_one_of_the_tree_is_answered(self) -> None:
+        answer = await self.failing(Overloaded())
+        assert (answer.status, json.loads(answer.body)["code"]) == (503, "rpc.overloaded")
+
+    async def test_any_other_is_answered_without_its_cause(self) -> None:
+        answer = await self.failing(RuntimeError("hunter2"))
+        assert (answer.status, json.loads(answer.body)["code"]) == (500, "internal")
+        assert b"hunter2" not in answer.body
+        assert answer.header("x-request-id") == "request-1"
+
+    async def test_one_in_the_middle_of_an_answer_cuts_the_connection(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise RuntimeError("half-way")
+
+        with pytest.raises(RuntimeError, match="half-way"):
+            await ask(Edge(app, settings=EdgeSettings()))
+
+    async def test_one_after_the_answer_changes_nothing(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await silent(scope, receive, send)
+            raise RuntimeError("told already")
+
+        assert (await ask(Edge(app, settings=EdgeSettings()))).status == 204
+
+
+class TestCors:
+    SETTINGS = EdgeSettings(cors_origins=frozenset({"https://app.example"}))
+    PREFLIGHT = (("access-control-request-method", "PUT"),)
+
+    async def test_an_allowed_page_may_read_the_answer(self) -> None:
+        answer = await ask(Edge(silent, settings=self.SETTINGS), headers=[("origin", "https://app.example")])
+        assert answer.header("access-control-allow-origin") == "https://app.example"
+        assert answer.header("vary") == "origin"
+        assert "x-request-id" in (answer.header("access-control-expose-headers") or "")
+
+    async def test_another_page_may_not(self) -> None:
+        answer = await ask(Edge(silent, settings=self.SETTINGS), headers=[("origin", "https://evil.example")])
+        assert answer.header("access-control-allow-origin") is None
+        assert answer.header("vary") == "origin"
+
+    async def test_a_preflight_is_answered_without_asking_the_routes(self) -> None:
+        edge = Edge(echo, settings=self.SETTINGS)
+        answer = await ask(edge, "OPTIONS", headers=[("origin", "https://app.example"), *self.PREFLIGHT])
+        assert answer.status == 204
+        assert answer.all("access-control-allow-origin") == ["https://app.example"]
+        assert "authorization" in (answer.header("access-control-allow-headers") or "")
+        assert "PUT" in (answer.header("access-control-allow-methods") or "")
+
+    async def test_a_preflight_of_another_page_is_no_preflight(self) -> None:
+        edge = Edge(silent, settings=self.SETTINGS)
+        answer = await ask(edge, "OPTIONS", headers=[("origin", "https://evil.example"), *self.PREFLIGHT])
+        assert answer.header("access-control-allow-methods") is None
+
+    async def test_all_pages_may_be_allowed(self) -> None:
+        edge = Edge(silent, settings=EdgeSettings(cors_origins=frozenset({"*"})))
+        answer = await ask(edge, headers=[("origin", "https://any.example")])
+        assert answer.header("access-control-allow-origin") == "*"
+        assert answer.header("access-control-allow-credentials") is None
+
+    async def test_without_the_setting_there_are_no_such_headers(self) -> None:
+        answer = await ask(Edge(silent, settings=EdgeSettings()), headers=[("origin", "https://app.example")])
+        assert [name for name, _ in answer.headers if name.startswith("access-control")] == []
+
+
+class TestWhatIsTold:
+    async def test_a_line_per_request_without_its_query(self) -> None:
+        stream = io.StringIO()
+        settings = EdgeSettings(trusted_proxies=(ip_network("192.0.2.0/24"),))
+        edge = Edge(silent, settings=settings, access_log=AccessLog("gateway", stream))
+        headers = [("authorization", "Bearer hunter2"), ("x-forwarded-for", "203.0.113.9")]
+        await ask(edge, path="/v1/me", query="token=hunter2", headers=headers)
+        await asyncio.sleep(0)
+        line = json.loads(stream.getvalue())
+        assert (line["path"], line["status"], line["client"]) == ("/v1/me", 204, "203.0.113.9")
+        assert "hunter2" not in stream.getvalue()
+
+    async def test_a_client_that_went_away_is_told_as_such(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            """Gives up, as a route does whose client is gone."""
+
+        stream = io.StringIO()
+        await ask(Edge(app, settings=EdgeSettings(), access_log=AccessLog("gateway", stream)))
+        await asyncio.sleep(0)
+        assert json.loads(stream.getvalue())["status"] == 499
+
+    async def test_requests_are_counted_by_labels_that_strangers_cannot_make(self) -> None:
+        def count(method: str) -> float:
+            labels = {"method": method, "route": "none", "status": "204"}
+            return REGISTRY.get_sample_value("gatehouse_http_requests_total", labels) or 0
+
+        before = count("other")
+        edge = Edge(silent, settings=EdgeSettings())
+        await ask(edge, "PROPFIND", path="/anything/at/all")
+        await ask(edge, "MKCOL", path="/something/else")
+        assert count("other") == before + 2
+        assert count("PROPFIND") == 0
+
+
+async def test_a_websocket_gets_its_clients_address() -> None:
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        """Nothing is sent."""
+
+    settings = EdgeSettings(trusted_proxies=(ip_network("10.0.0.0/8"),))
+    scope = {
+        "type": "websocket",
+        "path": "/",
+        "client": ("10.0.0.1", 9),
+        "headers": [(b"x-forwarded-for", b"203.0.113.9")],
+    }
+    await Edge(app, settings=settings)(scope, receive, send)
+    assert seen[0]["client"] == ("203.0.113.9", 0)

@@ -1,0 +1,96 @@
+"""Operations of a service that exists for tests: one for each way in which a request travels."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from libs.messaging import (
+    PUBLIC,
+    SERVICES,
+    Caller,
+    Empty,
+    Handlers,
+    Operation,
+    Reply,
+    Request,
+    delete,
+    get,
+    patch,
+    post,
+    scope,
+)
+
+
+class Note(Request):
+    text: str = Field(max_length=20)
+
+
+class NoteOf(Request):
+    id: int
+    text: str
+
+
+class Which(Request):
+    id: int
+
+
+class Search(Request):
+    text: str
+    tags: tuple[str, ...] = ()
+    limit: int = 10
+
+
+class Seen(Reply):
+    """What the service saw."""
+
+    saw: str
+    who: str = ""
+    ip: str = ""
+    user_agent: str = ""
+    request_id: str = ""
+    traceparent: str = ""
+
+
+PING = Operation("notes.ping", Empty, Seen, access=PUBLIC, http=get("/v1/ping"))
+ADD = Operation("notes.add", Note, Seen, http=post("/v1/notes", status=201, no_store=True))
+SEARCH = Operation("notes.search", Search, Seen, http=get("/v1/notes"))
+READ = Operation("notes.read", Which, Seen, http=get("/v1/notes/{id}"))
+CHANGE = Operation("notes.change", NoteOf, Seen, http=patch("/v1/notes/{id}"))
+REMOVE = Operation("notes.remove", Which, Empty, http=delete("/v1/notes/{id}"))
+CLEAR = Operation(
+    "notes.clear", Empty, Empty, access=scope("notes.clear"), http=post("/v1/clear", status=204)
+)
+INTERNAL = Operation("notes.internal", Empty, Seen, access=SERVICES)
+
+OPERATIONS = (PING, ADD, SEARCH, READ, CHANGE, REMOVE, CLEAR, INTERNAL)
+
+
+async def see(request: Request, caller: Caller) -> Seen:
+    """Tells what it was asked, and by whom."""
+    return Seen(
+        saw=request.model_dump_json(),
+        who=caller.identity.sub if caller.identity else "",
+        ip=caller.client.ip,
+        user_agent=caller.client.user_agent,
+        request_id=caller.request_id,
+        traceparent=caller.traceparent,
+    )
+
+
+async def nothing(_request: Request, _caller: Caller) -> Empty:
+    """Does as it is told."""
+    return Empty()
+
+
+def handlers() -> Handlers:
+    """The whole service."""
+    table = Handlers("notes")
+    table.on(PING, see)
+    table.on(ADD, see)
+    table.on(SEARCH, see)
+    table.on(READ, see)
+    table.on(CHANGE, see)
+    table.on(REMOVE, nothing)
+    table.on(CLEAR, nothing)
+    table.on(INTERNAL, see)
+    return table
