@@ -24,10 +24,11 @@ _TICK = 1.0  # seconds
 class AuthFeed(Subscription):
     """Keeps keys and revocations as the auth service has them, as long as it is not stopped."""
 
-    def __init__(self, bus: Bus, keys: PublicKeys, revocations: Revocations) -> None:
+    def __init__(self, bus: Bus, keys: PublicKeys, revocations: Revocations, *, tick: float = _TICK) -> None:
         self._bus = bus
         self._keys = keys
         self._revocations = revocations
+        self._tick = tick
         self._behind = True
         self._refusal = ""
         self._wake = asyncio.Event()
@@ -75,7 +76,7 @@ class AuthFeed(Subscription):
                 self._revocations.confirm()
             self._revocations.forget_expired()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_TICK):
+                async with asyncio.timeout(self._tick):
                     await self._wake.wait()
             self._wake.clear()
 

@@ -101,11 +101,11 @@ class _Schemas:
         """A reference to what comes back."""
         return self._references[model, "serialization"]
 
-    def fields(self, model: type[BaseModel]) -> tuple[Json, list[str]]:
-        """The properties of a request, and which of them are required."""
+    def definition(self, model: type[BaseModel]) -> Json:
+        """The schema of a request itself."""
         name = self.request(model)["$ref"].rpartition("/")[2]
-        definition = self.definitions[name]
-        return definition.get("properties", {}), definition.get("required", [])
+        definition: Json = self.definitions[name]
+        return definition
 
 
 def _operation(route: ContractRoute, schemas: _Schemas) -> Json:
@@ -124,25 +124,38 @@ def _operation(route: ContractRoute, schemas: _Schemas) -> Json:
     if route.takes_body:
         described["requestBody"] = {
             "required": not issubclass(operation.request, Empty),
-            "content": {"application/json": {"schema": schemas.request(operation.request)}},
+            "content": {"application/json": {"schema": _body(route, schemas)}},
         }
     return described
 
 
 def _parameters(route: ContractRoute, schemas: _Schemas) -> list[Json]:
     """The fields that travel in the path, and without a body all others in the query."""
-    properties, required = schemas.fields(route.operation.request)
+    definition = schemas.definition(route.operation.request)
     in_path = route.http.path_fields
     return [
         {
             "name": name,
             "in": "path" if name in in_path else "query",
-            "required": name in in_path or name in required,
+            "required": name in in_path or name in definition.get("required", ()),
             "schema": schema,
         }
-        for name, schema in properties.items()
+        for name, schema in definition.get("properties", {}).items()
         if name in in_path or not route.takes_body
     ]
+
+
+def _body(route: ContractRoute, schemas: _Schemas) -> Json:
+    """The request, without the fields that the path carries."""
+    request, in_path = route.operation.request, route.http.path_fields
+    if not in_path:
+        return schemas.request(request)
+    definition = schemas.definition(request)
+    return {
+        **definition,
+        "properties": {name: one for name, one in definition["properties"].items() if name not in in_path},
+        "required": [name for name in definition.get("required", ()) if name not in in_path],
+    }
 
 
 def _success(route: ContractRoute, schemas: _Schemas) -> Json:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
@@ -114,3 +115,12 @@ class Door:
     def bearer(self, **claims: str) -> tuple[str, str]:
         """The header of a client with a good token."""
         return ("authorization", f"Bearer {self.issuer.token(**claims)}")  # type: ignore[arg-type]  # claims by name
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the condition holds, for at most five seconds."""
+    async with asyncio.timeout(5):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(0.002)
