@@ -34,6 +34,10 @@ async def _blocked(connection: Connection) -> None:
     await eventually(lambda: connection.blocked is not None)
 
 
+def _reason(connection: Connection) -> str | None:
+    return connection.blocked
+
+
 async def test_an_alarm_is_visible_and_holds_publishers_back_until_it_ends(
     connection: Connection, alarm: Alarm
 ) -> None:
@@ -42,7 +46,7 @@ async def test_an_alarm_is_visible_and_holds_publishers_back_until_it_ends(
     await alarm.on()
     await _blocked(connection)
 
-    assert connection.blocked == "low on memory"
+    assert _reason(connection) == "low on memory"
     with pytest.raises(Blocked, match="low on memory"):
         channel.publish("", queue.name, b"body")
     with pytest.raises(Blocked, match="low on memory"):
@@ -54,7 +58,7 @@ async def test_an_alarm_is_visible_and_holds_publishers_back_until_it_ends(
     await alarm.off()
     await held
 
-    assert connection.blocked is None
+    assert _reason(connection) is None
     await channel.publish_confirmed("", queue.name, b"body", mandatory=True)
 
 
@@ -69,7 +73,12 @@ async def test_consumers_on_their_own_connection_go_on(connect: Connect, alarm: 
     deliveries: list[Delivery] = []
 
     reader = await consuming.channel(prefetch=1)
-    await reader.consume(queue, lambda delivery: (deliveries.append(delivery), delivery.ack()))  # type: ignore[func-returns-value]  # both are wanted
+
+    def take(delivery: Delivery) -> None:
+        deliveries.append(delivery)
+        delivery.ack()
+
+    await reader.consume(queue, take)
     await eventually(lambda: len(deliveries) == 3)
     await asyncio.sleep(2)  # longer than the heartbeats of the blocked connection may be apart
 
@@ -95,8 +104,11 @@ async def test_a_full_send_buffer_makes_ready_wait_and_publish_refuse(connect: C
     await alarm.on()
     body = b"x" * 1_000_000
 
-    with pytest.raises(Blocked):
+    def publish_without_end() -> None:
         for _ in range(200):
             channel.publish("", "nobody", body)
+
+    with pytest.raises(Blocked):
+        publish_without_end()
     with pytest.raises(Blocked):
         await channel.ready(0.1)

@@ -163,7 +163,6 @@ class TestSettling:
         await channel.publish_confirmed("", queue.name, b"body")
         await eventually(lambda: len(deliveries) == 1)
 
-        assert not deliveries[0].settled
         deliveries[0].ack()
 
         assert deliveries[0].settled
@@ -247,22 +246,22 @@ class TestRefusals:
         channel = await connection.channel()
 
         with pytest.raises(NotFound, match="no queue 'missing'"):
-            await channel.consume("missing", lambda delivery: delivery.ack())
+            await channel.consume("missing", Delivery.ack)
 
     async def test_an_exclusive_consumer_keeps_others_out(self, connection: Connection) -> None:
         channel = await connection.channel()
         queue = await channel.declare_queue(Queue(name="mine"))
-        await channel.consume(queue, lambda delivery: delivery.ack(), exclusive=True)
+        await channel.consume(queue, Delivery.ack, exclusive=True)
 
         with pytest.raises(AccessRefused, match="exclusive use"):
-            await channel.consume(queue, lambda delivery: delivery.ack())
+            await channel.consume(queue, Delivery.ack)
 
     async def test_another_connections_exclusive_queue(self, connect: Connect) -> None:
         first, second = await connect(), await connect()
         queue = await (await first.channel()).declare_queue(Queue(exclusive=True))
 
         with pytest.raises(ResourceLocked):
-            await (await second.channel()).consume(queue, lambda delivery: delivery.ack())
+            await (await second.channel()).consume(queue, Delivery.ack)
 
 
 async def test_a_consume_that_is_given_up_is_taken_back(proxied: Connection, proxy: Proxy) -> None:

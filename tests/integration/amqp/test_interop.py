@@ -118,7 +118,7 @@ class TestAioPika:
             "message",
         )
         assert (message.type, message.app_id, message.priority) == ("kind", "app", 5)
-        assert message.expiration == 60.0
+        assert message.expiration == pytest.approx(60)
 
     async def test_what_it_publishes_is_read_here(
         self, connection: Connection, amqp_url: str, mailbox: str

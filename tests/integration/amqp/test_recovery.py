@@ -10,6 +10,7 @@ from libs.amqp import (
     NotFound,
     PreconditionFailed,
     Queue,
+    Returned,
 )
 from libs.local import RabbitMQ
 from tests.fixtures.proxy import Proxy
@@ -59,8 +60,6 @@ async def test_everything_comes_back_after_a_cut(
     for delivery in deliveries:
         delivery.ack()
     await eventually(lambda: len(deliveries) == 4)
-    from libs.amqp import Returned
-
     with pytest.raises(Returned):
         await channel.publish_confirmed("x", "b.c", b"", mandatory=True)
 
@@ -260,7 +259,7 @@ async def test_what_is_missing_is_declared_once_it_can_be(
         return True
 
     async with asyncio.timeout(10):
-        while not await declared_as_before():
+        while not await declared_as_before():  # ruff: ignore[async-busy-wait] - the broker makes it true
             await asyncio.sleep(0.02)
 
 

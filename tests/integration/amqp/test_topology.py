@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -159,15 +161,15 @@ class TestCallsThatAreGivenUp:
     ) -> None:
         channel = await proxied.channel(confirms=True)
         queue = await channel.declare_queue(Queue(exclusive=True))
-        calls = {
+        calls: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
             "declare": lambda: channel.declare_queue(Queue(name="cancelled")),
             "bind": lambda: channel.bind_queue(queue, "amq.topic", "key"),
-            "consume": lambda: channel.consume(queue, lambda delivery: delivery.ack()),
+            "consume": lambda: channel.consume(queue, Delivery.ack),
             "publish": lambda: channel.publish_confirmed("", queue.name, b"body"),
         }
         proxy.delay = 0.2
 
-        task = asyncio.ensure_future(calls[operation]())
+        task = asyncio.create_task(calls[operation]())
         await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

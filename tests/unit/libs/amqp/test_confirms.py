@@ -19,11 +19,12 @@ from libs.amqp.errors import refusal
 from libs.amqp.frames import publish_frame
 from libs.amqp.properties import Properties, encode_properties
 
+_NONE = Properties()
 _NACK = Nacked("refused")
 
 
 def publication(
-    body: bytes = b"", *, exchange: str = "", routing_key: str = "q", properties: Properties = Properties()
+    body: bytes = b"", *, exchange: str = "", routing_key: str = "q", properties: Properties = _NONE
 ) -> Publication:
     return publish_frame(1, exchange, routing_key, mandatory=True), *encode_properties(properties), body
 
@@ -70,7 +71,7 @@ def test_each_publication_has_exactly_one_outcome(data: st.DataObject) -> None:
 
 class TestReturns:
     def _returned(self, number: int, confirms: Confirms, **different: str) -> None:
-        method, flags, fields, body = publication(b"%d" % number)
+        _, flags, fields, body = publication(b"%d" % number)
         confirms.give_back(
             Returned(312, "NO_ROUTE", "", different.get("routing_key", "q")), flags, fields, body
         )

@@ -37,7 +37,7 @@ def test_a_publish_frame_tells_where_it_goes(exchange: str, routing_key: str, ma
     )
 
 
-@given(st.integers(1, 2047), st.integers(1, 2**63), st.booleans())
+@given(st.integers(1, 2047), st.integers(1, 2**63 - 1), st.booleans())
 def test_pamqp_reads_settlements(channel: int, tag: int, flag: bool) -> None:
     data = ack_frame(channel, tag, multiple=flag)
     data += nack_frame(channel, tag, requeue=flag) + reject_frame(channel, tag, requeue=flag)

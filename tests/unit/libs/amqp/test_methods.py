@@ -87,14 +87,17 @@ def test_a_method_that_does_not_exist_is_refused() -> None:
         decode_method(b"\x00\x3c\x00\xc7")
 
 
+def _read(raw: bytes) -> bool | int:
+    """Whether it can be read, or the reply code of the refusal."""
+    try:
+        return isinstance(decode_method(raw), Frame)
+    except ProtocolError as error:
+        return error.code
+
+
 @given(st.binary(max_size=60))
 def test_garbage_is_refused_by_one_error(raw: bytes) -> None:
-    try:
-        read = decode_method(raw)
-    except ProtocolError as error:
-        assert error.code in {502, 540}
-    else:
-        assert isinstance(read, Frame)
+    assert _read(raw) in {True, 502, 540}
 
 
 @given(st.sampled_from(_BOOK), st.data())
@@ -102,9 +105,4 @@ def test_a_cut_method_is_refused_by_one_error(command: Frame, data: st.DataObjec
     raw = frame.marshal(command, 1)[7:-1]
     cut = data.draw(st.integers(0, len(raw)))
 
-    try:
-        read = decode_method(raw[:cut])
-    except ProtocolError as error:
-        assert error.code in {502, 540}
-    else:
-        assert isinstance(read, Frame)
+    assert _read(raw[:cut]) in {True, 502, 540}

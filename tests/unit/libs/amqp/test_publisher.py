@@ -1,4 +1,5 @@
 import asyncio
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -6,16 +7,18 @@ from pamqp import commands, header
 
 from libs.amqp import AmqpError, Properties, Publisher, encode_table
 from libs.amqp.channel_protocol import ChannelProtocol
-from libs.amqp.properties import decode_properties
+from libs.amqp.frames import publish_frame
+from libs.amqp.properties import encode_properties
 from libs.amqp.publisher import Addresses
 from tests.unit.libs.amqp import wire_book
 from tests.unit.libs.amqp.broker import Line
 from tests.unit.libs.amqp.strategies import properties as any_properties
 
+_NONE = Properties()
 _PER_MESSAGE = ("headers", "correlation_id", "reply_to", "expiration", "message_id", "timestamp")
 
 
-def _publisher(properties: Properties = Properties(), *, confirming: bool = False) -> tuple[Publisher, Line]:  # ruff: ignore[function-call-in-default-argument]
+def _publisher(properties: Properties = _NONE, *, confirming: bool = False) -> tuple[Publisher, Line]:
     channel = ChannelProtocol(3, prefetch=0, confirming=confirming)
     line = Line(channel)
     line.answers()
@@ -44,9 +47,6 @@ def test_constant_and_own_properties_of_a_message_are_one_set(properties: Proper
 
 
 def _parts(properties: Properties) -> tuple[bytes, int, bytes]:
-    from libs.amqp.frames import publish_frame
-    from libs.amqp.properties import encode_properties
-
     return publish_frame(3, "exchange", "key", mandatory=True), *encode_properties(properties)
 
 
@@ -71,7 +71,7 @@ def test_headers_may_be_encoded_before() -> None:
 
 @pytest.mark.parametrize("name", _PER_MESSAGE)
 def test_what_belongs_to_a_message_is_refused_as_a_constant(name: str) -> None:
-    value: object = {} if name == "headers" else 1 if name in {"expiration", "timestamp"} else "x"
+    value: Any = {} if name == "headers" else 1 if name in {"expiration", "timestamp"} else "x"
 
     with pytest.raises(ValueError, match=name):
         _publisher(Properties()._replace(**{name: value}))
@@ -119,4 +119,3 @@ def test_the_message_id_is_the_messages_own() -> None:
     assert isinstance(head.properties, commands.Basic.Properties)
     assert (head.properties.message_id, head.properties.correlation_id) == ("m", "c")
     assert (head.properties.expiration, head.properties.message_type) == ("5", "kind")
-    assert decode_properties(0, b"") == Properties()

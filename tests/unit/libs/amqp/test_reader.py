@@ -128,14 +128,20 @@ def test_messages_of_two_channels_may_interleave() -> None:
     assert [events.events[0][-1] for events in channels.values()] == [b"one", b"two"]
 
 
+def _feed(reader: FrameReader, data: bytes) -> int | None:
+    """The reply code of the refusal, if there is one."""
+    try:
+        reader.feed(data)
+    except ProtocolError as error:
+        return error.code
+    return None
+
+
 @given(st.binary(max_size=300))
 def test_garbage_is_refused_by_one_error(raw: bytes) -> None:
     reader = FrameReader({0: Recorder(), 1: Recorder()}, 131_072)
 
-    try:
-        reader.feed(raw)
-    except ProtocolError as error:
-        assert error.code in {501, 502, 504, 505}
+    assert _feed(reader, raw) in {None, 501, 502, 504, 505}
 
 
 @given(st.integers(0, 200), st.integers(0, 255))
@@ -146,10 +152,7 @@ def test_a_flipped_byte_never_raises_anything_else(position: int, value: int) ->
     stream[position % len(stream)] = value
     reader = FrameReader({1: Recorder()}, 131_072)
 
-    try:
-        reader.feed(bytes(stream))
-    except ProtocolError as error:
-        assert error.code in {501, 502, 504, 505}
+    assert _feed(reader, bytes(stream)) in {None, 501, 502, 504, 505}
 
 
 def _frame(kind: int, channel: int, payload: bytes, end: int = 0xCE) -> bytes:

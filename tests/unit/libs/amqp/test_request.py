@@ -33,7 +33,7 @@ class Broker:
         self.late += 1
 
     def wait(self, timeout: float = 5) -> "asyncio.Task[object]":
-        return asyncio.create_task(answered(self.send, "queue.bind", timeout=timeout, late=self.came_late))  # type: ignore[arg-type]  # the answer's type is not looked at
+        return asyncio.create_task(answered(self.send, "queue.bind", timeout=timeout, late=self.came_late))
 
 
 async def test_the_answer_is_returned() -> None:

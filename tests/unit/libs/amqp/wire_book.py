@@ -7,6 +7,8 @@ from pamqp.base import Frame
 
 from libs.amqp.properties import Properties, encode_properties
 
+_NONE = Properties()
+
 
 def method(channel: int, command: Frame) -> bytes:
     """A method frame."""
@@ -18,8 +20,10 @@ def content(channel: int, properties: Properties, payload: bytes, largest: int =
     flags, fields = encode_properties(properties)
     head = b"\x00\x3c\x00\x00" + len(payload).to_bytes(8, "big") + flags.to_bytes(2, "big") + fields
     frames = [b"\x02" + channel.to_bytes(2, "big") + len(head).to_bytes(4, "big") + head + b"\xce"]
-    for start in range(0, len(payload), largest):
-        frames.append(frame.marshal(body.ContentBody(payload[start : start + largest]), channel))
+    frames += [
+        frame.marshal(body.ContentBody(payload[start : start + largest]), channel)
+        for start in range(0, len(payload), largest)
+    ]
     return b"".join(frames)
 
 
@@ -32,7 +36,7 @@ def deliver(
     exchange: str = "",
     routing_key: str = "q",
     redelivered: bool = False,
-    properties: Properties = Properties(),
+    properties: Properties = _NONE,
     largest: int = 131_064,
 ) -> bytes:
     """A whole delivery."""
