@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.app.access_log import Access, AccessLog
@@ -114,13 +115,16 @@ class Exchange:
         self._send = send
 
     async def receive(self) -> Message:
-        """ASGI's receive; raises `BodyTooLarge` as soon as the body cannot fit, at best before any of it is read."""
+        """ASGI's receive; refuses a body as soon as it cannot fit, at best before any of it is read.
+
+        It does so by HTTPException(413), the one kind of error that FastAPI lets pass while it reads a body.
+        """
         if int(self.headers.get(b"content-length", 0)) > self._limit:
-            raise BodyTooLarge
+            raise HTTPException(BodyTooLarge.status)
         message = await self._receive()
         self._read += len(message.get("body", b""))
         if self._read > self._limit:
-            raise BodyTooLarge
+            raise HTTPException(BodyTooLarge.status)
         return message
 
     def send(self, message: Message) -> Awaitable[None]:

@@ -126,15 +126,19 @@ def render_errors(app: FastAPI) -> None:
 
     @app.exception_handler(AppError)
     async def app_error(_request: Request, error: AppError) -> Response:
-        return ProblemResponse(error)
+        return problem_of(error)
 
     @app.exception_handler(HTTPException)
     async def http_exception(_request: Request, error: HTTPException) -> Response:
-        return ProblemResponse(of_http(error), error.headers)
+        return problem_of(error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
-        return ProblemResponse(ValidationFailed(errors=list(field_errors(error.errors()))))
+        found = error.errors()
+        failed = ValidationFailed(errors=list(field_errors(found)))
+        if any(one["type"] == "json_invalid" for one in found):
+            failed.status = HTTPStatus.BAD_REQUEST
+        return ProblemResponse(failed)
 
     @app.exception_handler(Exception)
     async def anything(_request: Request, error: Exception) -> Response:
@@ -142,9 +146,11 @@ def render_errors(app: FastAPI) -> None:
 
 
 def problem_of(error: Exception) -> ProblemResponse:
-    """What the client may know of an error that nobody expected; the rest goes to the log."""
+    """What the client may know of an error; of one that nobody expected, the rest goes to the log."""
     if isinstance(error, AppError):
         return ProblemResponse(error)
+    if isinstance(error, HTTPException):
+        return ProblemResponse(of_http(error), error.headers)
     _log.error("request_failed", exc_info=error)
     return ProblemResponse(InternalError())
 

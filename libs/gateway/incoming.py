@@ -44,7 +44,8 @@ class Incoming:
     async def read(self, exchange: Exchange, query: bytes, path: Mapping[str, str]) -> bytes:
         """The request's JSON; ``path`` holds the fields that the path carries.
 
-        Raises `UnsupportedMediaType`, `BodyTooLarge`, `RequestTimeout`, `ValidationFailed`, or `ClientGone`.
+        Raises `UnsupportedMediaType`, `RequestTimeout`, `ValidationFailed`, or `ClientGone`; the edge refuses a body that is
+        too large.
         """
         if self.takes_body:
             body = await self._body(exchange)

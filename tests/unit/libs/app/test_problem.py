@@ -22,6 +22,10 @@ def app() -> FastAPI:
             raise HTTPException(418, "a teapot", headers={"x-pot": "tea"})
         return number
 
+    @app.post("/items")
+    async def add(texts: list[str]) -> int:
+        return len(texts)
+
     return app
 
 
@@ -58,6 +62,11 @@ async def test_a_wrong_parameter_is_named() -> None:
             "message": "Input should be a valid integer, unable to parse string as an integer",
         }
     ]
+
+
+async def test_a_body_that_is_no_json_is_a_bad_request() -> None:
+    answer = await ask(app(), "POST", "/items", headers=[("content-type", "application/json")], body=[b"{"])
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "validation.failed")
 
 
 async def test_any_other_refusal_of_the_framework_keeps_its_status_and_headers() -> None:

@@ -1,0 +1,261 @@
+"""A service as a process: its ports, its signals, and its last words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULE = "tests.integration.gateway.small_service"
+
+
+class Small:
+    """The process, and what it has said."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self.public = self.operations = ""
+
+    async def until(self, word: str) -> str:
+        """Read on to the line that holds ``word``."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(20):
+            while True:
+                line = (await self.process.stdout.readline()).decode().rstrip()
+                assert line or not self.process.stdout.at_eof(), self.lines
+                self.lines.append(line)
+                if word in line:
+                    return line
+
+    async def listening(self) -> None:
+        found = json.loads(await self.until('"listening"'))
+        self.public, self.operations = f"http://{found['public']}", f"http://{found['operations']}"
+
+    async def ended(self) -> int:
+        """Read the rest; the exit status."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(20):
+            self.lines += (await self.process.stdout.read()).decode().splitlines()
+            return await self.process.wait()
+
+    @property
+    def said(self) -> list[str]:
+        """The service's own lines, without its log."""
+        return [line for line in self.lines if not line.startswith("{")]
+
+
+@asynccontextmanager
+async def small(*arguments: str, **variables: str) -> AsyncGenerator[Small]:
+    environment = {"PATH": os.environ["PATH"], "LOG_FORMAT": "json", **variables}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", MODULE, *arguments, cwd=ROOT, env=environment, stdout=PIPE, stderr=STDOUT
+    )
+    try:
+        yield Small(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Small]:
+    """One that listens."""
+    async with small() as running:
+        await running.listening()
+        yield running
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """A client that keeps its connections."""
+    async with httpx.AsyncClient(timeout=10) as client:
+        yield client
+
+
+class TestPorts:
+    async def test_clients_and_operators_have_their_own(
+        self, service: Small, client: httpx.AsyncClient
+    ) -> None:
+        assert (await client.get(f"{service.public}/quick")).json() == "quick"
+        assert (await client.get(f"{service.public}/metrics")).status_code == 404
+        assert (await client.get(f"{service.operations}/quick")).status_code == 404
+        metrics = (await client.get(f"{service.operations}/metrics")).text
+        assert 'gatehouse_http_requests_total{method="GET",route="/quick",status="200"} 1.0' in metrics
+        for address in (service.public, service.operations):
+            assert (await client.get(f"{address}/healthz")).status_code == 200
+            assert (await client.get(f"{address}/readyz")).json() == {"status": "ready", "missing": []}
+
+    async def test_one_that_is_taken_ends_the_start_with_one_line(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            async with small(SMALL_PORT=port) as service:
+                assert await service.ended() == 1
+        (line,) = service.lines
+        assert json.loads(line)["event"] == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+
+    async def test_several_processes_may_share_one(self, client: httpx.AsyncClient) -> None:
+        async with small(SMALL_REUSE_PORT="true") as first:
+            await first.listening()
+            port = first.public.rpartition(":")[2]
+            async with small(SMALL_REUSE_PORT="true", SMALL_PORT=port) as second:
+                await second.listening()
+                assert second.public == first.public
+                assert (await client.get(f"{second.public}/quick")).status_code == 200
+
+
+class TestStop:
+    async def test_clients_go_first_then_requests_then_listeners_then_connections(
+        self, service: Small, client: httpx.AsyncClient
+    ) -> None:
+        answering = asyncio.create_task(client.get(f"{service.public}/slow"))
+        await service.until("slow started")
+        service.process.send_signal(signal.SIGTERM)
+        await service.until("clients dismissed")
+        readiness = await client.get(f"{service.operations}/readyz")
+        assert (readiness.status_code, readiness.json()["missing"]) == (503, ["stopping"])
+        with pytest.raises(httpx.ConnectError):
+            await httpx.AsyncClient().get(f"{service.public}/quick")
+        assert (await answering).json() == "slow"
+        assert await service.ended() == 0
+        assert service.said == ["slow started", "clients dismissed", "listener stopped", "bus closed"]
+
+    async def test_a_request_that_does_not_end_is_ended(
+        self, service: Small, client: httpx.AsyncClient
+    ) -> None:
+        async def read() -> None:
+            async with client.stream("GET", f"{service.public}/endless") as answer:
+                await answer.aread()
+
+        reading = asyncio.create_task(read())
+        await service.until("endless started")
+        service.process.send_signal(signal.SIGTERM)
+        assert await service.ended() == 0
+        assert service.said[-3:] == ["endless ended", "listener stopped", "bus closed"]
+        with pytest.raises(httpx.RemoteProtocolError):
+            await reading
+
+    async def test_a_second_signal_ends_at_once(self, service: Small, client: httpx.AsyncClient) -> None:
+        answering = asyncio.create_task(client.get(f"{service.public}/slow"))
+        await service.until("slow started")
+        service.process.send_signal(signal.SIGTERM)
+        await service.until("clients dismissed")
+        service.process.send_signal(signal.SIGTERM)
+        assert await service.ended() == -signal.SIGTERM
+        assert "listener stopped" not in service.said
+        with pytest.raises(httpx.TransportError):
+            await answering
+
+    async def test_an_interrupt_stops_in_order_too(self, service: Small) -> None:
+        service.process.send_signal(signal.SIGINT)
+        assert await service.ended() == 0
+        assert service.said == ["clients dismissed", "listener stopped", "bus closed"]
+
+
+class TestStart:
+    async def test_one_that_fails_closes_what_it_opened_and_says_why_in_one_line(self) -> None:
+        async with small("--fail") as service:
+            assert await service.ended() == 1
+        assert service.said == ["bus closed"]
+        (line,) = [json.loads(line) for line in service.lines if line.startswith("{")]
+        assert line["level"] == "critical"
+        assert line["event"] == "small cannot start: declaring the topology failed: the exchange is square"
+        assert "exception" not in line
+
+    async def test_its_cause_is_there_for_those_who_debug(self) -> None:
+        async with small("--fail", LOG_LEVEL="debug") as service:
+            assert await service.ended() == 1
+        (line,) = [json.loads(line) for line in service.lines if '"critical"' in line]
+        assert "ConnectionError: the exchange is square" in line["exception"]
+
+    async def test_wrong_settings_are_one_line_each(self) -> None:
+        async with small(SMALL_PORT="many", LOG_LEVEL="loud") as service:
+            assert await service.ended() == 1
+        assert [line.partition(":")[0] for line in service.lines] == ["LOG_LEVEL", "SMALL_PORT"]
+
+    async def test_a_signal_in_the_middle_closes_what_is_open(self) -> None:
+        async with small("--hang") as service:
+            await service.until("hanging")
+            service.process.send_signal(signal.SIGTERM)
+            assert await service.ended() == 0
+        assert service.said == ["hanging", "bus closed"]
+
+
+async def said_to(address: str, *pieces: bytes, pause: float = 0.0) -> bytes:
+    """Everything that comes back for some bytes on one connection."""
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(pause)
+        async with asyncio.timeout(20):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+class TestWire:
+    async def test_what_is_no_http_is_a_problem(self, service: Small) -> None:
+        answer = await said_to(service.public, b"HELLO\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"code":"http.malformed"' in answer
+
+    async def test_a_head_without_end_is_refused(self, service: Small) -> None:
+        answer = await said_to(service.public, b"GET / HTTP/1.1\r\nx: ", *[b"a" * 8000] * 5)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert b'"code":"http.head_too_large"' in answer
+
+    async def test_heads_in_small_pieces_are_fine(self, service: Small) -> None:
+        request = b"GET /quick HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        answer = await said_to(service.public, *[request[n : n + 3] for n in range(0, len(request), 3)])
+        assert answer.endswith(b'"quick"')
+
+    async def test_requests_in_one_piece_are_answered_in_order(self, service: Small) -> None:
+        one = b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n"
+        last = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        answer = await said_to(service.public, one + one + last)
+        assert answer.count(b"HTTP/1.1 200") == 3
+        assert answer.endswith(b'{"status":"ok"}')
+
+    async def test_a_large_body_in_chunks_is_refused(self, service: Small) -> None:
+        head = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+        chunk = b"2000\r\n" + b" " * 0x2000 + b"\r\n"
+        answer = await said_to(service.public, head, *[chunk] * 9)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+
+    async def test_an_answered_request_leaves_the_connection_usable(
+        self, service: Small, client: httpx.AsyncClient
+    ) -> None:
+        """Also when its body arrives after the answer was given."""
+        for _ in range(3):
+            assert (await client.post(f"{service.public}/nothing", content=b"x" * 30_000)).status_code == 404
+        assert (await client.get(f"{service.public}/quick")).status_code == 200
+
+    async def test_an_unexpected_error_is_a_problem_and_one_line_of_the_log(
+        self, service: Small, client: httpx.AsyncClient
+    ) -> None:
+        answer = await client.get(f"{service.public}/broken")
+        assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+        line = json.loads(await service.until('"request_failed"'))
+        assert line["request_id"] == answer.headers["x-request-id"]
+        assert "RuntimeError: hunter2" in line["exception"]
+        assert (await client.get(f"{service.public}/quick")).status_code == 200
+        service.process.send_signal(signal.SIGTERM)
+        await service.ended()
+        assert sum("hunter2" in one for one in service.lines) == 1
