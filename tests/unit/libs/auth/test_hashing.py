@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from libs.auth.hashing import HashPool, cores
+from libs.messaging import Deadline, Overloaded
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[HashPool]:
+    made = HashPool(threads=1, max_wait=0.05)
+    yield made
+    await made.close()
+
+
+class Work:
+    """Work that lasts until it is let go."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.end = threading.Event()
+
+    def __call__(self) -> str:
+        self.begun.set()
+        assert self.end.wait(10)
+        return "done"
+
+
+async def begun(work: Work) -> None:
+    assert await asyncio.to_thread(work.begun.wait, 10)
+
+
+def test_it_is_as_wide_as_the_cores() -> None:
+    assert HashPool(threads=0, max_wait=1).threads == cores() >= 1
+
+
+async def test_work_runs_beside_the_event_loop(pool: HashPool) -> None:
+    assert await pool.run(threading.get_ident) != threading.get_ident()
+
+
+async def test_what_work_raises_is_raised(pool: HashPool) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await pool.run(fail)
+    assert await pool.run(lambda: "done") == "done"
+
+
+async def test_beyond_the_wait_it_refuses_before_any_work(pool: HashPool) -> None:
+    work, refused = Work(), Work()
+    running = asyncio.create_task(pool.run(work))
+    await begun(work)
+    with pytest.raises(Overloaded):
+        await pool.run(refused)
+    assert not refused.begun.is_set()
+    work.end.set()
+    assert await running == "done"
+    assert await pool.run(lambda: "done") == "done"
+
+
+async def test_nobody_waits_beyond_a_deadline(pool: HashPool) -> None:
+    work = Work()
+    running = asyncio.create_task(pool.run(work))
+    await begun(work)
+    with pytest.raises(Overloaded):
+        await pool.run(lambda: "late", Deadline.after(-1))
+    work.end.set()
+    await running
+
+
+async def test_a_cancelled_caller_does_not_free_the_place_before_the_thread_is_free(pool: HashPool) -> None:
+    work = Work()
+    running = asyncio.create_task(pool.run(work))
+    await begun(work)
+    running.cancel()
+    await asyncio.wait([running])
+    with pytest.raises(Overloaded):
+        await pool.run(lambda: "too early")
+    work.end.set()
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert await pool.run(lambda: "done") == "done"
+            except Overloaded:
+                continue
+            break
+
+
+async def test_closing_waits_for_what_runs() -> None:
+    pool = HashPool(threads=1, max_wait=1)
+    work = Work()
+    running = asyncio.create_task(pool.run(work))
+    await begun(work)
+    work.end.set()
+    await pool.close()
+    assert await running == "done"

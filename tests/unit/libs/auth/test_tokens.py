@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from libs.auth.sealing import SealBroken
+from libs.auth.settings import SessionSettings
+from libs.auth.tokens import (
+    AccessTokens,
+    LiveSession,
+    digest,
+    new_refresh_token,
+    open_successor,
+    seal_successor,
+)
+from libs.domain.auth import Claims, RefreshRequest
+from libs.infra.jwt import SigningKey, TokenSettings, TokenVerifier
+from tests.fixtures.clock import StoppedClock
+
+KEY = SigningKey.generate("ES256")
+
+
+def test_refresh_tokens_are_what_the_contract_says_and_never_the_same() -> None:
+    tokens = {new_refresh_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert all(RefreshRequest(refresh_token=token) for token in tokens)
+
+
+def test_only_the_presented_token_opens_its_successor() -> None:
+    presented, successor = new_refresh_token(), new_refresh_token()
+    sealed = seal_successor(presented, successor)
+    assert open_successor(presented, sealed) == successor
+    with pytest.raises(SealBroken):
+        open_successor(new_refresh_token(), sealed)
+    assert successor.encode() not in sealed
+    assert digest(presented) not in sealed
+
+
+class TestAccessTokens:
+    def issue(self, clock: StoppedClock, session_seconds: float, **settings: int) -> tuple[Claims, int]:
+        session = LiveSession(
+            UUID(int=1),
+            UUID(int=2),
+            clock.now(),
+            ("pwd",),
+            "admin",
+            clock.now() + timedelta(seconds=session_seconds),
+        )
+        tokens = AccessTokens(TokenSettings(issuer="us"), SessionSettings(**settings), clock)
+        token, expires_in = tokens.issue(session, KEY)
+        verifier = TokenVerifier(Claims, TokenSettings(issuer="us"), clock=clock)
+        verifier.replace_keys([KEY.public_jwk])
+        return verifier.verify(token), expires_in
+
+    def test_it_says_what_rfc_9068_asks_for(self) -> None:
+        clock = StoppedClock()
+        claims, expires_in = self.issue(clock, 86_400)
+        now = int(clock.now().timestamp())
+        assert (claims.iss, claims.aud, claims.client_id) == ("us", "gatehouse", "gatehouse")
+        assert (claims.sub, claims.sid) == (str(UUID(int=2)), str(UUID(int=1)))
+        assert (claims.scope, claims.amr, claims.auth_time, claims.iat) == ("admin", ("pwd",), now, now)
+        assert claims.exp - claims.iat == expires_in
+
+    def test_lives_are_spread(self) -> None:
+        clock = StoppedClock()
+        lives = {self.issue(clock, 86_400)[1] for _ in range(200)}
+        assert len(lives) > 5
+        assert all(570 <= life <= 600 for life in lives)
+
+    def test_none_outlives_its_session(self) -> None:
+        assert self.issue(StoppedClock(), 100)[1] == 100
+
+    def test_each_has_a_name_of_its_own(self) -> None:
+        clock = StoppedClock()
+        assert self.issue(clock, 100)[0].jti != self.issue(clock, 100)[0].jti
