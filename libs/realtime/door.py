@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.types import Receive, Scope, Send
 
@@ -10,12 +10,12 @@ from libs.messaging import Client
 from libs.realtime.asgi import AsgiConnection
 from libs.realtime.codes import Disconnected
 from libs.realtime.commands import HANDLERS
-from libs.realtime.formats import JSON_MESSAGES, JSON_SOCKET
+from libs.realtime.formats import JSON_MESSAGES, JSON_SOCKET, PROTOBUF_MESSAGES, PROTOBUF_SOCKET
 from libs.realtime.node import Node
 from libs.realtime.session import Session
 from libs.realtime.transport import EXTENSION, Socket
 
-_JSON = "centrifuge-json"
+_JSON, _PROTOBUF = "centrifuge-json", "centrifuge-protobuf"
 
 
 class WebSocketDoor:
@@ -31,23 +31,23 @@ class WebSocketDoor:
         if not self._is_welcome(headers):
             await send({"type": "websocket.close", "code": 1008, "reason": "origin not allowed"})
             return
-        accept = {
-            "type": "websocket.accept",
-            "subprotocol": _JSON if _JSON in scope["subprotocols"] else None,
-        }
         client = Client((scope.get("client") or ("",))[0], headers.get("user-agent", ""))
+        subprotocol = next((one for one in (_PROTOBUF, _JSON) if one in scope["subprotocols"]), None)
+        binary = subprotocol == _PROTOBUF or (subprotocol is None and _asks_for_protobuf(scope))
+        accept = {"type": "websocket.accept", "subprotocol": subprotocol}
         bounds = {
             "max_message": self._node.settings.max_message,
             "max_pending": self._node.settings.max_pending,
         }
         hand_over = scope.get("extensions", {}).get(EXTENSION)
         if hand_over is not None:
-            socket = Socket(JSON_SOCKET, **bounds)
+            socket = Socket(PROTOBUF_SOCKET if binary else JSON_SOCKET, **bounds)
             session = Session(self._node, socket, client, HANDLERS)
             if await hand_over(accept, socket, session):
                 self._open(session)
             return
-        connection = AsgiConnection(JSON_MESSAGES, text=True, **bounds)
+        messages = PROTOBUF_MESSAGES if binary else JSON_MESSAGES
+        connection = AsgiConnection(messages, text=not binary, **bounds)
         session = Session(self._node, connection, client, HANDLERS)
         await send(accept)
         self._open(session)
@@ -69,3 +69,9 @@ class WebSocketDoor:
             or origin in allowed
             or urlsplit(origin).netloc == headers.get("host", "")
         )
+
+
+def _asks_for_protobuf(scope: Scope) -> bool:
+    """Whether the query does, for clients that cannot name a subprotocol."""
+    asked = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    return "protobuf" in {*asked.get("cf_protocol", ()), *asked.get("format", ())}

@@ -8,8 +8,9 @@ from typing_extensions import override
 
 from libs.realtime.hub import Format
 from libs.realtime.json_codec import JsonCodec
+from libs.realtime.protobuf_codec import ProtobufCodec
 from libs.realtime.protocol import Codec
-from libs.realtime.websocket import TEXT, frame
+from libs.realtime.websocket import BINARY, TEXT, frame
 
 _MESSAGES_PER_FRAME = 16  # as the reference server does; clients bound the size of a frame
 
@@ -52,4 +53,6 @@ class MessageFormat(Format):
 
 
 JSON_SOCKET = SocketFormat(JsonCodec(), TEXT)
+PROTOBUF_SOCKET = SocketFormat(ProtobufCodec(), BINARY)
 JSON_MESSAGES = MessageFormat(JsonCodec())
+PROTOBUF_MESSAGES = MessageFormat(ProtobufCodec())

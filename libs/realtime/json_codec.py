@@ -13,76 +13,19 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic_core import from_json, to_json
 from typing_extensions import override
 
-from libs.realtime.codes import Disconnect, Error, Unsubscribe
+from libs.realtime.codes import Error
+from libs.realtime.names import PUSHES, REQUESTS, RESULTS
 from libs.realtime.protocol import (
     ClientInfo,
     Codec,
     Command,
-    ConnectRequest,
-    ConnectResult,
-    HistoryRequest,
-    HistoryResult,
-    Join,
-    Leave,
     Malformed,
-    PingRequest,
     Position,
-    PresenceRequest,
-    PresenceResult,
-    PresenceStatsRequest,
-    PresenceStatsResult,
-    Publication,
-    PublishRequest,
-    PublishResult,
     Push,
-    RefreshRequest,
-    RefreshResult,
-    Request,
     Result,
-    RpcRequest,
-    RpcResult,
-    SendRequest,
-    SubRefreshRequest,
-    SubRefreshResult,
     SubscribeRequest,
-    SubscribeResult,
-    UnsubscribeRequest,
-    UnsubscribeResult,
 )
 
-REQUESTS: Mapping[str, type[Request]] = {
-    "connect": ConnectRequest,
-    "subscribe": SubscribeRequest,
-    "unsubscribe": UnsubscribeRequest,
-    "publish": PublishRequest,
-    "presence": PresenceRequest,
-    "presence_stats": PresenceStatsRequest,
-    "history": HistoryRequest,
-    "ping": PingRequest,
-    "send": SendRequest,
-    "rpc": RpcRequest,
-    "refresh": RefreshRequest,
-    "sub_refresh": SubRefreshRequest,
-}
-RESULTS: Mapping[type[Result], str] = {
-    ConnectResult: "connect",
-    SubscribeResult: "subscribe",
-    UnsubscribeResult: "unsubscribe",
-    PublishResult: "publish",
-    PresenceResult: "presence",
-    PresenceStatsResult: "presence_stats",
-    HistoryResult: "history",
-    RpcResult: "rpc",
-    RefreshResult: "refresh",
-    SubRefreshResult: "sub_refresh",
-}
-PUSHES: Mapping[type[Push], str] = {
-    Publication: "pub",
-    Join: "join",
-    Leave: "leave",
-    Unsubscribe: "unsubscribe",
-    Disconnect: "disconnect",
-}
 _UINT32 = 1 << 32
 _UINT64 = 1 << 64
 _MessageT = TypeVar("_MessageT")
@@ -178,6 +121,7 @@ _READERS: Mapping[Any, Callable[[Any], Any]] = {
     bool: _flag,
     int: _number,
     bytes: to_json,
+    object: lambda value: value,
     Position | None: lambda value: _read(Position, value),
     Mapping[str, SubscribeRequest]: _positions,
 }

@@ -41,6 +41,7 @@ class SubscribeRequest:
     recoverable: bool = False
     join_leave: bool = False
     delta: str = ""
+    tf: object = None
     flag: int = 0
     type: int = 0
 

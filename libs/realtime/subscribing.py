@@ -12,6 +12,7 @@ from libs.realtime.channels import Channel
 from libs.realtime.codes import (
     ALREADY_SUBSCRIBED,
     BAD_COMMAND,
+    BAD_REQUEST,
     INTERNAL,
     LIMIT_EXCEEDED,
     NOT_AVAILABLE,
@@ -52,8 +53,10 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
         raise Refused(ALREADY_SUBSCRIBED)
     if len(session.subscriptions) >= session.node.settings.max_channels:
         raise Refused(LIMIT_EXCEEDED)
-    if request.type:
+    if request.type:  # maps and polls
         raise Refused(NOT_AVAILABLE)
+    if request.tf is not None:  # a filter by tags
+        raise Refused(BAD_REQUEST)
     grant = _granted(session, channel)
     await prepare(session, channel, request, grant)
     return enter(session, channel, request, grant)
