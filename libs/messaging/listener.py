@@ -1,19 +1,22 @@
-"""What happens to one delivery: decode, run the handler on its caller's behalf within the deadline, encode."""
+"""What happens to one delivery: decode, run the handler on its caller's behalf, encode."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, NamedTuple, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import structlog
 
 from libs.messaging.caller import Caller, acting_for
 from libs.messaging.contract import AnyEvent
 from libs.messaging.errors import AppError, InternalError, ValidationFailed
+from libs.messaging.expiry import Expiry
 from libs.messaging.handlers import Listener, Route
 
 _log = structlog.get_logger(__name__)
+
+ResultT = TypeVar("ResultT")
 
 
 class Answer(NamedTuple):
@@ -28,30 +31,8 @@ def refusal(error: AppError) -> Answer:
     return Answer("error", error.problem().to_json())
 
 
-async def answer(route: Route, body: bytes, caller: Caller) -> Answer | None:
-    """Run the route's handler; None once nobody waits for the answer any more."""
-    deadline = caller.deadline
-    if deadline is None:
-        return await _run(route, body, caller)
-    remaining = deadline.remaining
-    if remaining <= 0:
-        _log.info("request dropped: its deadline has passed", operation=route.operation.name)
-        return None
-    task = cast("asyncio.Task[Any]", asyncio.current_task())
-    timer = asyncio.get_running_loop().call_later(remaining, task.cancel)  # cheaper than asyncio.timeout
-    try:
-        return await _run(route, body, caller)
-    except asyncio.CancelledError:
-        if not deadline.passed:
-            raise
-        task.uncancel()
-        _log.warning("handler stopped at its deadline", operation=route.operation.name)
-        return None
-    finally:
-        timer.cancel()
-
-
-async def _run(route: Route, body: bytes, caller: Caller) -> Answer:
+async def answer(route: Route, body: bytes, caller: Caller) -> Answer:
+    """Run the route's handler on its caller's behalf. Whatever it raises becomes an answer."""
     operation = route.operation
     try:
         with acting_for(caller):
@@ -59,6 +40,11 @@ async def _run(route: Route, body: bytes, caller: Caller) -> Answer:
         return Answer("reply", operation.encode_reply(reply))
     except AppError as error:
         return refusal(error)
+    except asyncio.CancelledError:
+        if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+            raise
+        _log.exception("handler awaited what was cancelled", operation=operation.name)
+        return refusal(InternalError())
     except Exception:  # ruff: ignore[blind-except]  whatever a handler raises, its caller gets an answer
         _log.exception("handler failed", operation=operation.name, request_id=caller.request_id)
         return refusal(InternalError())
@@ -81,20 +67,38 @@ async def hear(event: AnyEvent, listener: Listener[Any], body: bytes, caller: Ca
     return True
 
 
-class Tasks:
-    """The deliveries that run now: strong references, and one bounded wait for all of them at the stop."""
+class Tasks(Generic[ResultT]):
+    """The deliveries that run now: strong references, deadlines, and one bounded wait for all at the stop.
+
+    Made inside of a running loop.
+    """
 
     def __init__(self) -> None:
-        self._running: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[asyncio.Task[ResultT], Callable[[ResultT | None], None]] = {}
+        self._expiry: Expiry[asyncio.Task[ResultT]] = Expiry(asyncio.Task.cancel)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` as a task of this set."""
-        task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+    def start(
+        self,
+        work: Coroutine[Any, Any, ResultT],
+        *,
+        done: Callable[[ResultT | None], None],
+        within: float | None = None,
+    ) -> None:
+        """Run ``work`` and pass on its result: None where it was stopped, ``within`` seconds at the latest."""
+        task = self._loop.create_task(work)
+        self._running[task] = done
+        if within is not None:
+            self._expiry.add(task, within)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[ResultT]) -> None:
+        self._expiry.discard(task)
+        done = self._running.pop(task)
+        done(None if task.cancelled() else task.result())
 
     async def finish(self, within: float) -> None:
-        """Wait until all have finished, at most ``within`` seconds; what still runs then is cancelled."""
+        """Wait until all have ended, at most ``within`` seconds; what still runs then is cancelled."""
         if not self._running:
             return
         _, late = await asyncio.wait(self._running, timeout=within)

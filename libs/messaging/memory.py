@@ -62,7 +62,7 @@ class _Server(Subscription):
 
     broker: MemoryBroker
     handlers: Handlers
-    tasks: Tasks = field(default_factory=Tasks)
+    tasks: Tasks[Answer] = field(default_factory=Tasks)
 
     def start(self) -> None:
         for name, lane in self.handlers.lanes.items():
@@ -79,11 +79,20 @@ class _Server(Subscription):
                 queue.servers.remove(self)
         await self.tasks.finish(_DRAIN_TIMEOUT)
 
-    async def run(self, operation: str, body: bytes, caller: Caller, reply: asyncio.Future[Answer]) -> None:
-        route = self.handlers.routes.get(operation)
-        found = refusal(UnknownOperation(operation)) if route is None else await answer(route, body, caller)
-        if found is not None and not reply.done():
-            reply.set_result(found)
+    async def run(self, queue: _LaneQueue, operation: str, body: bytes, caller: Caller) -> Answer:
+        """Wait for a free slot of the lane, then answer."""
+        queue.waiting += 1
+        try:
+            await queue.slots.acquire()
+        finally:
+            queue.waiting -= 1
+        try:
+            route = self.handlers.routes.get(operation)
+            return (
+                refusal(UnknownOperation(operation)) if route is None else await answer(route, body, caller)
+            )
+        finally:
+            queue.slots.release()
 
 
 @dataclass(eq=False)
@@ -92,16 +101,17 @@ class _Hearing(Subscription):
 
     broker: MemoryBroker
     listeners: Listeners
-    tasks: Tasks = field(default_factory=Tasks)
+    tasks: Tasks[bool] = field(default_factory=Tasks)
 
     def deliver(self, message: EventMessage) -> None:
-        self.tasks.start(self._deliver(message))
-
-    async def _deliver(self, message: EventMessage) -> None:
         event, listener = self.listeners.routes[message.name]
         caller = Caller(traceparent=message.traceparent, request_id=message.message_id)
-        if not await hear(event, listener, message.body, caller):
-            self.broker.dead_letters.append(message)
+
+        def settle(heard: bool | None) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  what hear() says
+            if not heard:
+                self.broker.dead_letters.append(message)
+
+        self.tasks.start(hear(event, listener, message.body, caller), done=settle)
 
     @override
     async def stop(self) -> None:
@@ -137,12 +147,13 @@ class MemoryBus(Bus):
 
     @override
     async def forward(self, operation: AnyOperation, body: bytes, caller: Caller) -> bytes:
-        deadline = caller.within(operation.timeout).deadline or Deadline.after(operation.timeout)
-        if deadline.passed:
+        deadline = (caller.deadline or Deadline.after(operation.timeout)).within(operation.timeout)
+        budget = deadline.remaining
+        if budget <= 0:
             raise TimedOut(operation.name)
         if len(self._waiting) >= self._max_in_flight:
             raise Overloaded(operation.name)
-        reply = await self._ask(operation, body, replace(caller, deadline=deadline))
+        reply = await self._ask(operation, body, replace(caller, deadline=deadline), budget)
         if reply.kind == "reply":
             return reply.body
         try:
@@ -151,13 +162,18 @@ class MemoryBus(Bus):
             raise Unreadable(operation.name) from error
         raise AppError.from_problem(problem)
 
-    async def _ask(self, operation: AnyOperation, body: bytes, caller: Caller) -> Answer:
+    async def _ask(self, operation: AnyOperation, body: bytes, caller: Caller, budget: float) -> Answer:
         reply: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.add(reply)
+
+        def answered(found: Answer | None) -> None:
+            if found is not None and not reply.done():
+                reply.set_result(found)
+
         try:
             server, queue = self._route(operation)
-            server.tasks.start(self._enqueue(server, queue, operation.name, body, caller, reply))
-            async with asyncio.timeout(caller.deadline.remaining if caller.deadline else operation.timeout):
+            server.tasks.start(server.run(queue, operation.name, body, caller), done=answered, within=budget)
+            async with asyncio.timeout(budget):
                 return await reply
         except TimeoutError:
             raise TimedOut(operation.name) from None
@@ -172,25 +188,6 @@ class MemoryBus(Bus):
             raise Overloaded(operation.name)
         queue.servers.append(queue.servers.pop(0))
         return queue.servers[-1], queue
-
-    @staticmethod
-    async def _enqueue(
-        server: _Server,
-        queue: _LaneQueue,
-        name: str,
-        body: bytes,
-        caller: Caller,
-        reply: asyncio.Future[Answer],
-    ) -> None:
-        queue.waiting += 1
-        try:
-            await queue.slots.acquire()
-        finally:
-            queue.waiting -= 1
-        try:
-            await server.run(name, body, caller, reply)
-        finally:
-            queue.slots.release()
 
     @override
     async def publish(

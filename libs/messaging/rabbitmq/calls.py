@@ -30,6 +30,7 @@ from libs.messaging.errors import (
     Unavailable,
     Unreadable,
 )
+from libs.messaging.expiry import Expiry
 from libs.messaging.message import new_message_id
 from libs.messaging.metrics import LATE_REPLIES
 from libs.messaging.rabbitmq.wire import JSON, request_headers
@@ -61,6 +62,8 @@ class Calls:
         self._publishers: dict[str, Publisher] = {}  # by operation, of which there are as many as contracts
         self._waiting: dict[str, asyncio.Future[Delivery]] = {}
         self._ids = itertools.count(1)
+        self._loop = asyncio.get_running_loop()
+        self._expiry = Expiry(_expire)
         self.reply_queue = ""
         """Where replies are consumed now; empty while there is no such queue."""
 
@@ -75,16 +78,15 @@ class Calls:
             raise Overloaded(f"{self._max_in_flight} calls wait already")
         if not self.reply_queue:
             raise Unavailable(name)
-        loop = asyncio.get_running_loop()
         correlation_id = f"{next(self._ids):x}"
-        reply: asyncio.Future[Delivery] = loop.create_future()
-        timer = loop.call_later(budget, _expire, reply, name)
+        reply: asyncio.Future[Delivery] = self._loop.create_future()
+        self._expiry.add(reply, budget)
         self._waiting[correlation_id] = reply
         try:
             self._publish(operation, body, caller, budget, correlation_id, reply)
             return _read(await reply, name)
         finally:
-            timer.cancel()
+            self._expiry.discard(reply)
             del self._waiting[correlation_id]
 
     def _publish(
@@ -139,9 +141,9 @@ class Calls:
                 reply.set_exception(Interrupted())
 
 
-def _expire(reply: asyncio.Future[Delivery], name: str) -> None:
+def _expire(reply: asyncio.Future[Delivery]) -> None:
     if not reply.done():
-        reply.set_exception(TimedOut(name))
+        reply.set_exception(TimedOut())
 
 
 def _read(delivery: Delivery, name: str) -> bytes:

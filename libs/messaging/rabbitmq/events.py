@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import structlog
 from typing_extensions import override
@@ -73,7 +74,7 @@ class Hearing(Subscription):
     def __init__(self, listeners: Listeners, settings: BrokerSettings) -> None:
         self._listeners = listeners
         self._settings = settings
-        self._tasks = Tasks()
+        self._tasks: Tasks[bool] = Tasks()
         self._consumer: Consumer | None = None
         self._channel: Channel | None = None
 
@@ -92,14 +93,16 @@ class Hearing(Subscription):
 
     def on_event(self, delivery: Delivery) -> None:
         """Start the listener."""
-        self._tasks.start(self._hear(delivery))
+        self._tasks.start(self._heard(delivery), done=partial(self._settle, delivery))
 
-    async def _hear(self, delivery: Delivery) -> None:
-        if await self._heard(delivery):
+    def _settle(self, delivery: Delivery, heard: bool | None) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  what hear() says
+        """Ack what was heard; dead-letter what failed; what was stopped half-way comes again."""
+        if heard:
             delivery.ack()
-        else:
+            return
+        if heard is not None:
             DEAD_LETTERS.labels(self._listeners.service).inc()
-            delivery.nack(requeue=False)
+        delivery.nack(requeue=heard is None)
 
     async def _heard(self, delivery: Delivery) -> bool:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import structlog
 from typing_extensions import override
 
@@ -37,7 +39,7 @@ class Serving(Subscription):
             for kind in ("reply", "error")
         }
         self._settings = settings
-        self._tasks = Tasks()
+        self._tasks: Tasks[Answer] = Tasks()
         self._consumers: list[Consumer] = []
         self._channels: list[Channel] = []
 
@@ -60,19 +62,17 @@ class Serving(Subscription):
         self._channels.clear()
 
     def _on_request(self, delivery: Delivery) -> None:
-        self._tasks.start(self._serve(delivery))
-
-    async def _serve(self, delivery: Delivery) -> None:
+        """Start its handler; what can be refused without one never becomes a task."""
         try:
-            found = await self._answer(delivery)
+            refused = self._start(delivery)
         except MalformedMessage:
             _log.warning("request dropped: its properties cannot be read")
-            found = None
-        if found is not None and delivery.reply_to:
-            self._reply(delivery, found)
-        delivery.ack()
+            delivery.ack()
+            return
+        if refused is not None:
+            self._settle(delivery, refused)
 
-    async def _answer(self, delivery: Delivery) -> Answer | None:
+    def _start(self, delivery: Delivery) -> Answer | None:
         name = delivery.type or delivery.routing_key
         route = self._handlers.routes.get(name)
         if route is None:
@@ -82,19 +82,34 @@ class Serving(Subscription):
             return refusal(Interrupted(f"a server went away while it ran {name}"))
         if len(delivery.body) > self._settings.max_body:
             return refusal(ValidationFailed(f"the body is larger than {self._settings.max_body} bytes"))
-        caller = request_caller(
+        caller, deadline = request_caller(
             delivery, trusted=self._settings.trusted_callers, clock_skew=self._settings.clock_skew
         )
         if skewed(delivery, self._settings.clock_skew):
             SKEWED_DEADLINES.inc()
             _log.warning("deadline beyond the expiration: clocks are skewed", operation=name)
-        return await answer(route, delivery.body, caller)
+        remaining = deadline.remaining
+        if remaining > 0:
+            work = answer(route, delivery.body, caller)
+            self._tasks.start(work, within=remaining, done=partial(self._settle, delivery))
+        else:
+            _log.info("request dropped: its deadline has passed", operation=name)
+            delivery.ack()
+        return None
 
-    def _reply(self, delivery: Delivery, found: Answer) -> None:
+    def _settle(self, delivery: Delivery, found: Answer | None) -> None:
+        """Reply, then ack, so that a server which dies between the two leaves no caller without an answer."""
+        if found is None:
+            _log.warning("handler stopped", operation=delivery.routing_key)
+        elif delivery.reply_to:
+            self._reply(delivery, delivery.reply_to, found)
+        delivery.ack()
+
+    def _reply(self, delivery: Delivery, reply_to: str, found: Answer) -> None:
         """Never mandatory: brokers up to 4.1 return replies although they deliver them."""
         try:
             self._publishers[found.kind].publish(
-                found.body, routing_key=delivery.reply_to, correlation_id=delivery.correlation_id
+                found.body, routing_key=reply_to, correlation_id=delivery.correlation_id
             )
         except (Blocked, ConnectionLost):
             _log.warning("reply lost: the broker takes none", operation=delivery.routing_key)

@@ -34,22 +34,26 @@ def _origin(identity: str, client: str) -> bytes:
     return encode_table({name: value for name, value in headers.items() if value})
 
 
-def request_caller(delivery: Delivery, *, trusted: frozenset[str], clock_skew: float) -> Caller:
-    """Who asks, and until when he waits.
+def request_caller(
+    delivery: Delivery, *, trusted: frozenset[str], clock_skew: float
+) -> tuple[Caller, Deadline]:
+    """Who asks, and until when.
 
     Identity and client count only from a user that the broker has checked and that is trusted.
     """
     headers = delivery.headers
     believed = delivery.user_id in trusted
-    return Caller(
+    deadline = Deadline.received(
+        delivery.expiration, _header_deadline(headers), skew=clock_skew, default=DEFAULT_BUDGET
+    )
+    caller = Caller(
         Identity.from_header(headers.get("identity")) if believed else None,
         Client.from_header(headers.get("client")) if believed else _UNKNOWN,
-        Deadline.received(
-            delivery.expiration, _header_deadline(headers), skew=clock_skew, default=DEFAULT_BUDGET
-        ),
+        deadline,
         _text(headers.get("traceparent")),
         delivery.message_id or "",
     )
+    return caller, deadline
 
 
 def skewed(delivery: Delivery, clock_skew: float) -> bool:
