@@ -1,0 +1,69 @@
+"""What an operator's command does beside the running service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from pydantic import SecretStr
+
+from libs.auth import Administration, KeySettings, PasswordSettings, SessionSettings, UnknownAccount
+from libs.containers.auth_container import administration
+from libs.domain.auth import AccountExists, RefreshRequest, RegisterRequest, SessionEnded
+from libs.infra.database import DatabaseSettings
+from libs.infra.jwt import TokenSettings
+from tests.fixtures.accounts import FROM_CLIENT, PASSWORD, QUICK, AuthWorld, eventually, key_settings
+from tests.fixtures.database import MigratedDatabase
+
+BOB = RegisterRequest(email="bob@example.com", password=PASSWORD, username="bob")
+
+
+@dataclass(frozen=True)
+class Sections:
+    database: DatabaseSettings
+    tokens: TokenSettings = field(default_factory=TokenSettings)
+    keys: KeySettings = field(default_factory=key_settings)
+    sessions: SessionSettings = field(default_factory=SessionSettings)
+    passwords: PasswordSettings = QUICK
+
+
+@pytest.fixture
+async def operator(auth: AuthWorld, database: MigratedDatabase) -> AsyncIterator[Administration]:
+    async with administration(Sections(DatabaseSettings(url=SecretStr(database.url)))) as hands:
+        yield hands
+
+
+async def test_an_account_that_was_made_signs_in(auth: AuthWorld, operator: Administration) -> None:
+    account = await operator.create_account(BOB)
+    tokens = await auth.login("bob")
+    assert auth.keys.verifier.verify(tokens.access_token).sub == str(account.id)
+    await eventually(lambda: "auth.account.registered" in auth.bus.names())
+    with pytest.raises(AccountExists):
+        await operator.create_account(BOB)
+
+
+async def test_disabling_an_account_ends_its_sessions_and_is_told(
+    auth: AuthWorld, operator: Administration
+) -> None:
+    await operator.create_account(BOB)
+    sessions = [await auth.login("bob") for _ in range(2)]
+    assert await operator.disable_account("Bob@Example.com") == 2
+    for tokens in sessions:
+        with pytest.raises(SessionEnded):
+            await auth.sessions.refresh(RefreshRequest(refresh_token=tokens.refresh_token), FROM_CLIENT)
+    await eventually(lambda: auth.bus.names().count("auth.session.revoked") == 2)
+    await eventually(lambda: "auth.account.disabled" in auth.bus.names())
+    assert await operator.disable_account("bob") == 0
+
+
+async def test_a_login_that_names_nobody(operator: Administration) -> None:
+    with pytest.raises(UnknownAccount, match="nobody"):
+        await operator.disable_account("nobody")
+
+
+async def test_keys_are_listed_and_rotated(auth: AuthWorld, operator: Administration) -> None:
+    (following,) = [key.kid for key in await operator.list_keys() if key.state == "next"]
+    assert await operator.rotate_keys() == following
+    assert {key.kid: key.state for key in await operator.list_keys()}[following] == "signing"
+    await eventually(lambda: auth.bus.names().count("auth.keys.rotated") == 2)
