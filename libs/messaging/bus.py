@@ -38,7 +38,7 @@ class Bus(Protocol):
         """
 
     async def forward(self, operation: AnyOperation, body: bytes, caller: Caller) -> bytes:
-        """`call` with the request's and the reply's JSON untouched: the gateway's way."""
+        """`call` with the request's and the reply's JSON untouched, under the caller's request id: the gateway's way."""
 
     async def publish(
         self, event: Event[PayloadT], payload: PayloadT, *, channel: str = "", mandatory: bool = False

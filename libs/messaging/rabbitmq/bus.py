@@ -127,7 +127,7 @@ class RabbitBus(Bus):
 
     @override
     async def forward(self, operation: AnyOperation, body: bytes, caller: Caller) -> bytes:
-        return await self._calls.ask(operation, body, caller)
+        return await self._calls.ask(operation, body, caller, caller.request_id)
 
     @override
     async def publish(

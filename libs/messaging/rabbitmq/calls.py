@@ -67,7 +67,7 @@ class Calls:
         self.reply_queue = ""
         """Where replies are consumed now; empty while there is no such queue."""
 
-    async def ask(self, operation: AnyOperation, body: bytes, caller: Caller) -> bytes:
+    async def ask(self, operation: AnyOperation, body: bytes, caller: Caller, message_id: str = "") -> bytes:
         """The reply's body; raises the service's error, or a `CallError`."""
         name = operation.name
         deadline = caller.deadline
@@ -83,7 +83,7 @@ class Calls:
         self._expiry.add(reply, budget)
         self._waiting[correlation_id] = reply
         try:
-            self._publish(operation, body, caller, budget, correlation_id, reply)
+            self._publish(name, body, caller, budget, correlation_id, message_id, reply)
             return _read(await reply, name)
         finally:
             self._expiry.discard(reply)
@@ -91,15 +91,14 @@ class Calls:
 
     def _publish(
         self,
-        operation: AnyOperation,
+        name: str,
         body: bytes,
         caller: Caller,
         budget: float,
         correlation_id: str,
+        message_id: str,
         reply: asyncio.Future[Delivery],
     ) -> None:
-        name = operation.name
-
         def confirmed(error: AmqpError | None) -> None:
             if error is not None and not reply.done():
                 reply.set_exception(call_error(error, name))
@@ -111,7 +110,7 @@ class Calls:
                 correlation_id=correlation_id,
                 reply_to=self.reply_queue,
                 expiration=int(budget * 1000),
-                message_id=caller.request_id or new_message_id(),
+                message_id=message_id or new_message_id(),
                 on_confirm=confirmed,
             )
         except (Blocked, ConnectionLost) as error:
