@@ -2,6 +2,7 @@
 
 from libs.realtime.memory_log import MemoryLog, MemoryStream
 from libs.realtime.ports import Log, Presence, Present, Verified, Verify
+from libs.realtime.presence import RedisPresence
 from libs.realtime.realtime import Realtime
 from libs.realtime.settings import Namespace, RealtimeSettings
 from libs.realtime.stream_log import StreamLog
@@ -17,6 +18,7 @@ __all__ = [
     "Realtime",
     "RealtimeProtocol",
     "RealtimeSettings",
+    "RedisPresence",
     "StreamLog",
     "Verified",
     "Verify",

@@ -9,6 +9,7 @@ from libs.domain.auth import TokenExpired
 from libs.messaging import AppError
 from libs.realtime import codes
 from libs.realtime.codes import Disconnected, Refused
+from libs.realtime.membership import Who
 from libs.realtime.protocol import (
     ConnectRequest,
     ConnectResult,
@@ -17,7 +18,7 @@ from libs.realtime.protocol import (
     SubscribeRequest,
     SubscribeResult,
 )
-from libs.realtime.session import Session, Who
+from libs.realtime.session import Session
 from libs.realtime.subscribing import Grant, enter, prepare
 
 VERSION = "gatehouse"

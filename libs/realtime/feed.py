@@ -22,7 +22,7 @@ from libs.realtime.codes import UNRECOVERABLE_POSITION, Refused
 from libs.realtime.history import History
 from libs.realtime.hub import Hub
 from libs.realtime.payload import one_line
-from libs.realtime.protocol import ClientInfo, HistoryRequest, Position, Publication
+from libs.realtime.protocol import ClientInfo, HistoryRequest, Join, Leave, Position, Publication
 
 _log = structlog.get_logger(__name__)
 _SEEN = 65_536  # message ids by which a publication that was sent again is known
@@ -38,6 +38,16 @@ class Event:
     message_id: str
     info: ClientInfo | None = None
     at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A client came into a channel, or left it."""
+
+    channel: str
+    info: ClientInfo
+    joined: bool
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,13 @@ class Feed:
                     self._history.add(channel, publication, at=event.at, now=self._clock())
                 if self._ready:
                     self._hub.publish(channel.name, publication)
+        self.passed(position)
+
+    def move(self, position: int, movement: Movement) -> None:
+        """Somebody came or went, says the record at ``position``: to whoever watches the channel."""
+        if self._ready and not self._is_known(movement.message_id):
+            push = Join(movement.info) if movement.joined else Leave(movement.info)
+            self._hub.tell(movement.channel, push)
         self.passed(position)
 
     def trim(self) -> None:

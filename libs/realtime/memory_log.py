@@ -7,7 +7,7 @@ from secrets import token_hex
 from typing_extensions import override
 
 from libs.messaging import Unavailable
-from libs.realtime.feed import Event, Feed
+from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.ports import Log
 
 
@@ -16,7 +16,7 @@ class MemoryStream:
 
     def __init__(self) -> None:
         self.epoch = token_hex(4)
-        self.events: list[Event] = []
+        self.records: list[Event | Movement] = []
         self.readers: list[Feed] = []
 
 
@@ -31,18 +31,18 @@ class MemoryLog(Log):
     async def start(self, feed: Feed) -> None:
         feed.begin(0)
         feed.name(self.stream.epoch)
-        for position, event in enumerate(self.stream.events):
-            feed.add(position, event)
+        for position, content in enumerate(self.stream.records):
+            _read(feed, position, content)
         feed.caught_up()
         self.stream.readers.append(feed)
         self._feed = feed
 
     @override
-    async def append(self, event: Event) -> None:
+    async def append(self, content: Event | Movement) -> None:
         await self.check()
-        self.stream.events.append(event)
+        self.stream.records.append(content)
         for feed in self.stream.readers:
-            feed.add(len(self.stream.events) - 1, event)
+            _read(feed, len(self.stream.records) - 1, content)
 
     @override
     async def check(self) -> None:
@@ -54,3 +54,10 @@ class MemoryLog(Log):
         if self._feed is not None:
             self.stream.readers.remove(self._feed)
             self._feed = None
+
+
+def _read(feed: Feed, position: int, content: Event | Movement) -> None:
+    if isinstance(content, Event):
+        feed.add(position, content)
+    else:
+        feed.move(position, content)

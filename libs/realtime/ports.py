@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from libs.messaging import Caller, Identity
-from libs.realtime.feed import Event, Feed
+from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.protocol import ClientInfo
 
 
@@ -47,8 +47,8 @@ class Log(Protocol):
     async def start(self, feed: Feed) -> None:
         """Read into ``feed`` from the tail on; returns once everything that lay in the log was read."""
 
-    async def append(self, event: Event) -> None:
-        """Store an event; returns once it is there for good. Raises `AppError` where that cannot be told in time."""
+    async def append(self, content: Event | Movement) -> None:
+        """Store an event, or that a client came or went; returns once it is there for good. Raises `AppError` where that cannot be told in time."""
 
     async def check(self) -> None:
         """Raises where the log is not being read."""

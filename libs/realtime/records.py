@@ -1,9 +1,10 @@
 """What lies in the log, as AMQP messages: events of anybody, and the log's own marks.
 
-An event has its name as type (or as the routing key it was published with) and its channel in the header ``channel``. A
-mark belongs to the gateways: with the header ``epoch`` it names the incarnation of the log, and with ``read`` it says
-how far its author had read by then. Marks, and who a publication is from (``info``), count only from RabbitMQ users
-that are trusted, which the broker has checked.
+An event has its name as type (or as the routing key it was published with) and its channel in the header ``channel``.
+Marks belong to the gateways, and so do the records of who came into a channel and who left it (``info``, in ``channel``):
+with the header ``epoch`` a mark names the incarnation of the log, and with ``read`` it says how far its author had read
+by then. All these, and who a publication is from, count only from RabbitMQ users that are trusted, which the broker has
+checked.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from libs.amqp import PERSISTENT, Delivery, MalformedMessage, Properties
-from libs.realtime.feed import Event
+from libs.realtime.feed import Event, Movement
 from libs.realtime.protocol import ClientInfo
 
-MARK = "realtime.log.mark"
+MARK, JOIN, LEAVE = "realtime.log.mark", "realtime.log.join", "realtime.log.leave"
+_OWN = frozenset({MARK, JOIN, LEAVE})
 _JSON = "application/json"
 _OFFSET = "x-stream-offset"
 _INFO = TypeAdapter(ClientInfo)
@@ -48,25 +50,25 @@ class Record:
 
     position: int
     identity: str
-    content: Event | Mark | None
+    content: Event | Movement | Mark | None
 
 
-def of_event(event: Event, *, user: str) -> tuple[Properties, bytes]:
-    """The message of an event that this gateway's client published."""
-    headers: dict[str, Any] = {"channel": event.channel}
-    if event.info is not None:
-        headers["info"] = _INFO.dump_json(event.info).decode()
-    return _properties(event.name, event.message_id, headers, user, int(event.at)), event.data
-
-
-def of_mark(mark: Mark, *, user: str) -> tuple[Properties, bytes]:
-    """The message of a mark."""
-    headers: dict[str, Any] = {}
-    if mark.epoch:
-        headers["epoch"] = mark.epoch
-    if mark.read is not None:
-        headers["read"] = mark.read
-    return _properties(MARK, mark.message_id, headers, user, int(time.time())), b"{}"
+def message(content: Event | Movement | Mark, *, user: str) -> tuple[Properties, bytes]:
+    """The properties and the body of a record that this gateway appends as the RabbitMQ user ``user``."""
+    match content:
+        case Event():
+            headers: dict[str, Any] = {"channel": content.channel}
+            if content.info is not None:
+                headers["info"] = _INFO.dump_json(content.info).decode()
+            return _properties(content.name, content.message_id, headers, user, int(content.at)), content.data
+        case Movement():
+            headers = {"channel": content.channel, "info": _INFO.dump_json(content.info).decode()}
+            name = JOIN if content.joined else LEAVE
+        case Mark():
+            found = {"epoch": content.epoch or None, "read": content.read}
+            headers = {header: value for header, value in found.items() if value is not None}
+            name = MARK
+    return _properties(name, content.message_id, headers, user, int(time.time())), b"{}"
 
 
 def _properties(name: str, message_id: str, headers: dict[str, Any], user: str, timestamp: int) -> Properties:
@@ -93,14 +95,23 @@ def read(delivery: Delivery, trusted: AbstractSet[str]) -> Record | None:
     identity = properties.message_id or hashlib.sha256(delivery.body).hexdigest()
     believed = properties.user_id is not None and properties.user_id in trusted
     name = properties.type or delivery.routing_key
-    content: Event | Mark | None = None
-    if name == MARK:
-        content = _mark(headers, identity) if believed else None
+    content: Event | Movement | Mark | None = None
+    if name in _OWN:
+        content = _own(name, headers, identity) if believed else None
     elif isinstance(channel := headers.get("channel"), str):
         info = _info(headers.get("info")) if believed else None
         at = min(properties.timestamp or time.time(), time.time())
         content = Event(name, channel, delivery.body, properties.message_id or "", info, at)
     return Record(position, identity, content)
+
+
+def _own(name: str, headers: dict[str, Any], message_id: str) -> Movement | Mark | None:
+    if name == MARK:
+        return _mark(headers, message_id)
+    channel, info = headers.get("channel"), _info(headers.get("info"))
+    if not isinstance(channel, str) or info is None:
+        return None
+    return Movement(channel, info, joined=name == JOIN, message_id=message_id)
 
 
 def _mark(headers: dict[str, Any], message_id: str) -> Mark:

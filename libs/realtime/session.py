@@ -6,14 +6,13 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import structlog
 
-from libs.messaging import AppError, Caller, Client, Deadline, Identity
-from libs.realtime.channels import Channel
+from libs.messaging import AppError, Caller, Client, Deadline
+from libs.realtime.allowance import Allowance
 from libs.realtime.codes import (
     BAD_COMMAND,
     EXPIRED,
@@ -34,6 +33,7 @@ from libs.realtime.codes import (
     Unsubscribe,
 )
 from libs.realtime.connection import Connection
+from libs.realtime.membership import Subscription, Who
 from libs.realtime.node import Node
 from libs.realtime.ports import Present
 from libs.realtime.protocol import (
@@ -49,29 +49,7 @@ from libs.realtime.protocol import (
 from libs.realtime.refusals import refusal
 
 _log = structlog.get_logger(__name__)
-_BURST = 10  # seconds of commands that may come at once
 _INBOX = 128  # commands that may wait behind a slow one before the client is held back
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """What a client's token said: ``identity`` is None for a user who is no account of ours."""
-
-    user: str
-    identity: Identity | None = None
-    expires_at: float | None = None
-    info: bytes = b""
-
-
-@dataclass(slots=True)
-class Subscription:
-    """One channel of one session."""
-
-    channel: Channel
-    server_side: bool = False
-    positioned: bool = False
-    expires_at: float | None = None
-    info: bytes = b""
 
 
 Handler: TypeAlias = Callable[["Session", Any], Awaitable[Result | None]]
@@ -84,7 +62,6 @@ class Session:
         "_allowance",
         "_calls",
         "_client",
-        "_counted_at",
         "_handlers",
         "_inbox",
         "_refused",
@@ -116,8 +93,7 @@ class Session:
         self._worker: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[None]] | None = None
         self._refused = False
-        self._allowance = float(node.settings.commands_per_second * _BURST)
-        self._counted_at = time.monotonic()
+        self._allowance = Allowance(node.settings.commands_per_second)
 
     def info(self, subscription: Subscription | None = None) -> ClientInfo:
         """The client as others in a channel see it."""
@@ -130,8 +106,8 @@ class Session:
         if before is not None and before.user != who.user:
             raise Disconnected(INVALID_TOKEN)
         if before is not None:
-            registry.leave(self, user=before.user, sid=_sid(before))
-        registry.admit(self, user=who.user, sid=_sid(who))
+            registry.leave(self, user=before.user, sid=before.sid)
+        registry.admit(self, user=who.user, sid=who.sid)
         self.who = who
 
     def caller(self) -> Caller:
@@ -148,7 +124,7 @@ class Session:
         except Malformed:
             self.end(BAD_COMMAND)
             return
-        if not self._may_send(len(commands)):
+        if not self._allowance.take(len(commands), self.node.settings.commands_per_second):
             self.end(TOO_MANY_COMMANDS)
             return
         for command in commands:
@@ -167,6 +143,7 @@ class Session:
             if self._is_over(subscription.expires_at, now):
                 self.expire(name, subscription)
         if not self.closed:
+            self.node.renew_presence(self._present(self.subscriptions.values()))
             self.awaiting_pong = True
             self.node.hub.send(self.connection, self.connection.format.ping)
 
@@ -221,7 +198,7 @@ class Session:
         node = self.node
         node.registry.close(self)
         if self.who is not None:
-            node.registry.leave(self, user=self.who.user, sid=_sid(self.who))
+            node.registry.leave(self, user=self.who.user, sid=self.who.sid)
         node.wheel.discard(self)
         for name in self.subscriptions:
             node.hub.leave(name, self.connection)
@@ -232,19 +209,18 @@ class Session:
                 task.cancel()
 
     def _left(self, subscriptions: list[Subscription]) -> None:
-        present = [one for one in subscriptions if one.channel.rules.presence]
-        self.node.forget_presence([Present(one.channel.name, self.info(one)) for one in present])
+        self.node.forget_presence(self._present(subscriptions))
+        for one in subscriptions:
+            if one.channel.rules.join_leave:
+                self.node.announce(one.channel.name, self.info(one), joined=False)
+
+    def _present(self, subscriptions: Iterable[Subscription]) -> list[Present]:
+        return [
+            Present(one.channel.name, self.info(one)) for one in subscriptions if one.channel.rules.presence
+        ]
 
     def _is_over(self, expires_at: float | None, now: float) -> bool:
         return expires_at is not None and expires_at + self.node.settings.expiry_grace <= now
-
-    def _may_send(self, commands: int) -> bool:
-        """Whether the client keeps within its commands per second, averaged over some."""
-        rate = self.node.settings.commands_per_second
-        now = time.monotonic()
-        self._allowance = min(rate * _BURST, self._allowance + (now - self._counted_at) * rate) - commands
-        self._counted_at = now
-        return self._allowance >= 0
 
     def _enqueue(self, command: Command) -> None:
         if self._inbox is None:
@@ -312,7 +288,3 @@ class Session:
         # After a refused connect the client has nothing more to say.
         self._refused = self._refused or isinstance(command.request, ConnectRequest)
         self.push(self.connection.format.codec.refusal(command.id, error))
-
-
-def _sid(who: Who) -> str:
-    return who.identity.sid if who.identity is not None else ""

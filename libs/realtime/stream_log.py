@@ -9,7 +9,7 @@ from libs.messaging import Unavailable
 from libs.messaging.settings import BrokerSettings
 from libs.realtime import records
 from libs.realtime.appending import Appender
-from libs.realtime.feed import Event, Feed
+from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.ports import Log
 from libs.realtime.settings import RealtimeSettings
 from libs.realtime.stream_reader import StreamReader
@@ -37,10 +37,10 @@ class StreamLog(Log):
         await self._reader.start(_START_TIMEOUT)
 
     @override
-    async def append(self, event: Event) -> None:
+    async def append(self, content: Event | Movement) -> None:
         if self._appender is None:
             raise Unavailable("the realtime log is not open")
-        properties, body = records.of_event(event, user=self._broker.user)
+        properties, body = records.message(content, user=self._broker.user)
         await self._appender.append(properties, body, within=_APPEND_TIMEOUT)
 
     @override

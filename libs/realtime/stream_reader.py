@@ -21,7 +21,7 @@ from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import REALTIME_STREAM
 from libs.realtime import records
 from libs.realtime.appending import Appender
-from libs.realtime.feed import Event, Feed
+from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.reading import Reading, Verdict
 from libs.realtime.records import Mark, Record
 
@@ -165,7 +165,7 @@ class StreamReader:
     async def _append(self, mark: Mark) -> None:
         self._awaited.add(mark.message_id)
         self._moved_at = self._now()
-        properties, body = records.of_mark(mark, user=self._user)
+        properties, body = records.message(mark, user=self._user)
         try:
             await self._appender.append(properties, body, within=_PATIENCE)
         except AppError:
@@ -228,10 +228,12 @@ class StreamReader:
         content = record.content
         if isinstance(content, Event):
             self._feed.add(record.position, content)
-            return
-        self._feed.passed(record.position)
-        if isinstance(content, Mark):
-            self._take_mark(record.position, content)
+        elif isinstance(content, Movement):
+            self._feed.move(record.position, content)
+        else:
+            self._feed.passed(record.position)
+            if content is not None:
+                self._take_mark(record.position, content)
 
     def _take_mark(self, position: int, mark: Mark) -> None:
         known = self._feed.position.epoch

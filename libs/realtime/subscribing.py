@@ -22,6 +22,7 @@ from libs.realtime.codes import (
     Refused,
 )
 from libs.realtime.feed import Recovery
+from libs.realtime.membership import Subscription
 from libs.realtime.ports import Present
 from libs.realtime.protocol import (
     Position,
@@ -30,7 +31,7 @@ from libs.realtime.protocol import (
     UnsubscribeRequest,
     UnsubscribeResult,
 )
-from libs.realtime.session import Session, Subscription
+from libs.realtime.session import Session
 
 _log = structlog.get_logger(__name__)
 _CATCH_UP = 2.0  # seconds that a client may be ahead of this process
@@ -94,14 +95,17 @@ def enter(
     if session.closed:
         raise Refused(INTERNAL)
     result = _result(session, channel, request, grant)
-    session.subscriptions[channel.name] = Subscription(
+    subscription = Subscription(
         channel,
         server_side=server_side,
         positioned=rules.recovery,
         expires_at=grant.expires_at,
         info=grant.info,
     )
+    session.subscriptions[channel.name] = subscription
     node.hub.join(channel.name, session.connection, watching=rules.join_leave)
+    if rules.join_leave:
+        node.announce(channel.name, session.info(subscription), joined=True)
     return result
 
 

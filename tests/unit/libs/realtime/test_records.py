@@ -5,7 +5,7 @@ from typing import Any
 from libs.amqp import Delivery, Properties
 from libs.amqp.properties import encode_properties, encode_short
 from libs.realtime import records
-from libs.realtime.feed import Event
+from libs.realtime.feed import Event, Movement
 from libs.realtime.protocol import ClientInfo
 from libs.realtime.records import Mark, Record
 
@@ -32,7 +32,7 @@ def test_an_event_of_a_client_comes_back_whole() -> None:
     info = ClientInfo("42", "c1", conn_info=b'{"n":1}')
     event = Event("realtime.client.published", "room:1", b"{}", "m1", info, at=1_700_000_000)
 
-    record = records.read(delivered(*records.of_event(event, user="gateway")), TRUSTED)
+    record = records.read(delivered(*records.message(event, user="gateway")), TRUSTED)
 
     assert record == Record(7, "m1", event)
 
@@ -53,18 +53,29 @@ def test_an_event_of_anybody_has_its_key_as_name() -> None:
 def test_who_said_it_counts_only_from_those_that_are_trusted() -> None:
     event = Event("x.y", "room:1", b"{}", "m1", ClientInfo("42", "c1"))
 
-    record = records.read(delivered(*records.of_event(event, user="stranger")), TRUSTED)
+    record = records.read(delivered(*records.message(event, user="stranger")), TRUSTED)
 
     assert record is not None
     assert isinstance(record.content, Event)
     assert record.content.info is None
 
 
+def test_who_comes_and_goes_comes_back_whole() -> None:
+    for joined in (True, False):
+        movement = Movement("room:1", ClientInfo("42", "c1"), joined, "m1")
+
+        trusted = records.read(delivered(*records.message(movement, user="gateway")), TRUSTED)
+        forged = records.read(delivered(*records.message(movement, user="stranger")), TRUSTED)
+
+        assert trusted == Record(7, "m1", movement)
+        assert forged == Record(7, "m1", None)
+
+
 def test_marks_count_only_from_those_that_are_trusted() -> None:
     mark = Mark("m1", "epoch", 5)
 
-    trusted = records.read(delivered(*records.of_mark(mark, user="gateway")), TRUSTED)
-    forged = records.read(delivered(*records.of_mark(mark, user="stranger")), TRUSTED)
+    trusted = records.read(delivered(*records.message(mark, user="gateway")), TRUSTED)
+    forged = records.read(delivered(*records.message(mark, user="stranger")), TRUSTED)
 
     assert trusted == Record(7, "m1", mark)
     assert forged == Record(7, "m1", None)
@@ -73,7 +84,7 @@ def test_marks_count_only_from_those_that_are_trusted() -> None:
 def test_an_event_from_the_future_is_from_now() -> None:
     event = Event("x.y", "room:1", b"{}", "m1", at=99_999_999_999)
 
-    record = records.read(delivered(*records.of_event(event, user="gateway")), TRUSTED)
+    record = records.read(delivered(*records.message(event, user="gateway")), TRUSTED)
 
     assert record is not None
     assert isinstance(record.content, Event)

@@ -1,0 +1,34 @@
+"""Who a client is, and what it is subscribed to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.messaging import Identity
+from libs.realtime.channels import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """What a client's token said: ``identity`` is None for a user who is no account of ours."""
+
+    user: str
+    identity: Identity | None = None
+    expires_at: float | None = None
+    info: bytes = b""
+
+    @property
+    def sid(self) -> str:
+        """The sign-in session behind the connection, or nothing."""
+        return self.identity.sid if self.identity is not None else ""
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One channel of one session."""
+
+    channel: Channel
+    server_side: bool = False
+    positioned: bool = False
+    expires_at: float | None = None
+    info: bytes = b""

@@ -1,0 +1,155 @@
+"""Who is there, and who comes and goes, as clients see it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import pytest
+from typing_extensions import override
+
+from libs.messaging import Unavailable
+from libs.realtime.node import Node
+from libs.realtime.ports import Presence, Present
+from libs.realtime.protocol import ClientInfo
+from tests.unit.libs.realtime.clients import FakeClient, new_node
+
+
+class Remembered(Presence):
+    """Presence without Redis; ``away`` as when Redis is."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], ClientInfo] = {}
+        self.renewed = 0
+        self.away = False
+
+    @override
+    async def renew(self, entries: Sequence[Present]) -> None:
+        self._check()
+        self.renewed += 1
+        self.entries.update({(one.channel, one.info.client): one.info for one in entries})
+
+    @override
+    async def remove(self, entries: Sequence[Present]) -> None:
+        self._check()
+        for one in entries:
+            self.entries.pop((one.channel, one.info.client), None)
+
+    @override
+    async def clients(self, channel: str) -> Mapping[str, ClientInfo]:
+        self._check()
+        return {client: info for (name, client), info in self.entries.items() if name == channel}
+
+    def _check(self) -> None:
+        if self.away:
+            raise Unavailable
+
+
+@pytest.fixture
+def presence() -> Remembered:
+    return Remembered()
+
+
+@pytest.fixture
+async def node(presence: Remembered) -> AsyncIterator[Node]:
+    node = new_node(presence=presence)
+    await node.start()
+    yield node
+    await node.stop()
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_subscribers_see_one_another(ann: FakeClient, bob: FakeClient) -> None:
+    for client in (ann, bob):
+        await client.ask(subscribe={"channel": "room:1"})
+
+    assert await ann.ask(presence={"channel": "room:1"}) == {
+        "presence": {
+            ann.session.id: {"user": "ann", "client": ann.session.id},
+            bob.session.id: {"user": "bob", "client": bob.session.id},
+        }
+    }
+    assert await ann.ask(presence_stats={"channel": "room:1"}) == {"num_clients": 2, "num_users": 2}
+
+
+async def test_who_leaves_is_gone(ann: FakeClient, bob: FakeClient) -> None:
+    for client in (ann, bob):
+        await client.ask(subscribe={"channel": "room:1"})
+
+    bob.session.lost()
+    await turns()
+
+    assert await ann.ask(presence_stats={"channel": "room:1"}) == {"num_clients": 1, "num_users": 1}
+
+
+async def test_entries_are_renewed_with_the_pings_many_at_once(
+    presence: Remembered, ann: FakeClient, bob: FakeClient
+) -> None:
+    for client in (ann, bob):
+        await client.ask(subscribe={"channel": "room:1"})
+    presence.entries.clear()
+    presence.renewed = 0
+
+    ann.session.beat()
+    bob.session.beat()
+    await turns()
+
+    assert len(presence.entries) == 2
+    assert presence.renewed == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "error"),
+    [("room:other", (103, "permission denied")), ("public:a", (108, "not available"))],
+)
+@pytest.mark.parametrize("command", ["presence", "presence_stats"])
+async def test_presence_is_for_subscribers_where_there_is_some(
+    ann: FakeClient, command: str, channel: str, error: tuple[int, str]
+) -> None:
+    await ann.ask(subscribe={"channel": "public:a"})
+
+    assert await ann.error(**{command: {"channel": channel}}) == error
+
+
+async def test_without_redis_only_presence_is_missing(presence: Remembered, ann: FakeClient) -> None:
+    presence.away = True
+
+    assert "error" not in await ann.ask(subscribe={"channel": "room:1"})
+    assert await ann.error(presence={"channel": "room:1"}) == (100, "internal server error")
+    assert await ann.ask(publish={"channel": "room:1", "data": 1}) == {}
+    ann.session.beat()
+    assert await ann.ask(unsubscribe={"channel": "room:1"}) == {}
+    await turns()
+
+
+async def test_subscribers_are_told_who_comes_and_who_goes(ann: FakeClient, bob: FakeClient) -> None:
+    await ann.ask(subscribe={"channel": "room:1"})
+    await bob.ask(subscribe={"channel": "room:1"})
+    await bob.ask(unsubscribe={"channel": "room:1"})
+    await turns()
+
+    assert [(next(iter(set(one) - {"channel"})), one) for one in ann.pushes()] == [
+        ("join", {"channel": "room:1", "join": {"info": {"user": "ann", "client": ann.session.id}}}),
+        ("join", {"channel": "room:1", "join": {"info": {"user": "bob", "client": bob.session.id}}}),
+        ("leave", {"channel": "room:1", "leave": {"info": {"user": "bob", "client": bob.session.id}}}),
+    ]
+
+
+async def test_who_vanishes_leaves_every_room(ann: FakeClient, bob: FakeClient) -> None:
+    await ann.ask(subscribe={"channel": "room:1"})
+    await bob.ask(subscribe={"channel": "room:1"})
+
+    bob.session.lost()
+    await turns()
+
+    assert ann.pushes()[-1]["leave"]["info"]["user"] == "bob"
+
+
+async def test_other_namespaces_tell_nobody(ann: FakeClient, bob: FakeClient) -> None:
+    await ann.ask(subscribe={"channel": "public:a"})
+    await bob.ask(subscribe={"channel": "public:a"})
+    await turns()
+
+    assert ann.pushes() == []
