@@ -35,6 +35,11 @@ class Child:
         self._name = name
         self._process = process
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     async def order(self, what: str) -> Fields:
         """What the child answers to an order; raises RuntimeError if it has ended instead."""
         assert self._process.stdin is not None
@@ -86,7 +91,8 @@ async def child(module: str, *arguments: str, core: int, job: Fields) -> AsyncGe
 
 
 def read_job() -> Fields:
-    """The child's end: what it was started for. From here on it stays on its core."""
+    """The child's end: what it was started for. From here on it stays on its core, and prints to standard error."""
+    sys.stdout = sys.stderr
     job: Fields = json.loads(sys.stdin.readline())
     os.sched_setaffinity(0, {job.pop("core")})
     return job
@@ -100,4 +106,4 @@ async def obey(orders: Mapping[str, Order]) -> None:
 
 
 def _answer(fields: Fields) -> None:
-    print(json.dumps(fields), flush=True)
+    print(json.dumps(fields), file=sys.__stdout__, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -26,9 +27,14 @@ def rounded(figure: float) -> float:
     return float(f"{figure:.4g}")
 
 
-def ratio(of: float, to: float) -> float:
-    """How many times `to` goes into `of`, to two places, never rounded up."""
-    return int(of / to * 100) / 100
+def at_least(of: float, to: float) -> float:
+    """How many times `to` goes into `of`, to two places, never rounded up: for what should be large."""
+    return math.floor(of / to * 100) / 100
+
+
+def at_most(of: float, to: float) -> float:
+    """How many times `to` goes into `of`, to two places, never rounded down: for what should be small."""
+    return math.ceil(of / to * 100) / 100
 
 
 def circumstances(*packages: str) -> Fields:

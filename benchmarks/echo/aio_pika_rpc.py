@@ -29,7 +29,7 @@ async def serving(url: str, served: Served) -> AsyncGenerator[None]:
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH)
         rpc = await RPC.create(channel, exclusive=True)
-        await rpc.register(_QUEUE, echo, durable=True, arguments=dict(QUEUE_ARGUMENTS))
+        await rpc.register(_QUEUE, echo, durable=True, auto_delete=True, arguments=dict(QUEUE_ARGUMENTS))
         yield
 
 

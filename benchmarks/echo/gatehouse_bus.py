@@ -6,11 +6,23 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from pydantic import SecretStr
 
 from benchmarks.echo.terms import PREFETCH, Served
-from libs.messaging import Caller, Client, Handlers, Identity, Lane, Operation, Reply, Request, acting_for
+from libs.messaging import (
+    Caller,
+    Client,
+    Handlers,
+    Identity,
+    Lane,
+    Operation,
+    Reply,
+    Request,
+    acting_for,
+    topology,
+)
 from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
 
@@ -32,10 +44,15 @@ class EchoReply(Reply):
 
 ECHO = Operation("bench.echo", EchoRequest, EchoReply)
 
-_IDENTITY = Identity(
-    "01928c5e-7a44-7b1e-9d6f-0242ac120002", "01928c5e-7a45-7c00-8000-0242ac120002", "profile"
-)
-_CLIENT = Client("203.0.113.7", "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0")
+_AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+_SESSIONS = [
+    (
+        Identity(str(UUID(int=one)), str(UUID(int=one << 64)), "profile"),
+        Client(f"203.0.113.{one % 256}", _AGENT),
+    )
+    for one in range(1000)
+]
+"""Who calls, in turn: many enough that remembering the latest one would not help."""
 
 
 @asynccontextmanager
@@ -43,19 +60,15 @@ async def serving(url: str, served: Served) -> AsyncGenerator[None]:
     """Answer until the block ends; a request that lost its caller's metadata on the way is not counted as served."""
 
     async def echo(request: EchoRequest, caller: Caller) -> EchoReply:
-        whole = (
-            caller.identity == _IDENTITY
-            and caller.client == _CLIENT
-            and caller.traceparent
-            and caller.deadline
-        )
-        served.count += bool(whole)
+        came_whole = (caller.identity, caller.client) == _SESSIONS[request.a % len(_SESSIONS)]
+        served.count += bool(came_whole and caller.traceparent and caller.deadline)
         return EchoReply(a=request.a)
 
     handlers = Handlers("bench", lanes={"": Lane(slots=PREFETCH)})
     handlers.on(ECHO, echo)
     bus = await RabbitBus.open(_settings(url), name="benchmark-server")
     try:
+        await bus.declare(topology.served(handlers))
         await bus.serve(handlers)
         yield
         await bus.drain()
@@ -70,7 +83,8 @@ async def calling(url: str) -> AsyncGenerator[Call]:
 
     async def call(number: int) -> bool:
         trace = f"00-{number:032x}-{number:016x}-01"
-        with acting_for(Caller(identity=_IDENTITY, client=_CLIENT, traceparent=trace)):
+        identity, client = _SESSIONS[number % len(_SESSIONS)]
+        with acting_for(Caller(identity=identity, client=client, traceparent=trace)):
             reply = await bus.call(ECHO, EchoRequest(a=number))
         return reply.a == number
 

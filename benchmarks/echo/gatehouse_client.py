@@ -37,7 +37,7 @@ async def serving(url: str, served: Served) -> AsyncGenerator[None]:
             )
             delivery.ack()
 
-        queue = await channel.declare_queue(Queue(name=_QUEUE, arguments=QUEUE_ARGUMENTS))
+        queue = await channel.declare_queue(Queue(name=_QUEUE, auto_delete=True, arguments=QUEUE_ARGUMENTS))
         await channel.consume(queue, echo, prefetch=PREFETCH)
         yield
 
@@ -60,17 +60,18 @@ async def calling(url: str) -> AsyncGenerator[Call]:
 
         async def call(number: int) -> bool:
             correlation_id = str(number)
+            request = body(number)
             reply: asyncio.Future[bytes] = loop.create_future()
             waiting[correlation_id] = reply
             requests.publish(
-                body(number),
+                request,
                 headers={"From": replies.name},
                 correlation_id=correlation_id,
                 reply_to=replies.name,
                 message_id=correlation_id,
                 timestamp=int(time.time()),
             )
-            return await reply == body(number)
+            return await reply == request
 
         yield call
 

@@ -38,7 +38,9 @@ async def serving(url: str, served: Served) -> AsyncGenerator[None]:
 
     async with _channel(url) as channel:
         await _done(channel.basic_qos, prefetch_count=PREFETCH)
-        await _done(channel.queue_declare, _QUEUE, durable=True, arguments=dict(QUEUE_ARGUMENTS))
+        await _done(
+            channel.queue_declare, _QUEUE, durable=True, auto_delete=True, arguments=dict(QUEUE_ARGUMENTS)
+        )
         await _done(channel.basic_consume, _QUEUE, echo)
         yield
 
@@ -60,6 +62,7 @@ async def calling(url: str) -> AsyncGenerator[Call]:
 
         async def call(number: int) -> bool:
             correlation_id = str(number)
+            request = body(number)
             reply: asyncio.Future[bytes] = loop.create_future()
             waiting[correlation_id] = reply
             properties = pika.BasicProperties(
@@ -73,8 +76,8 @@ async def calling(url: str) -> AsyncGenerator[Call]:
                 timestamp=int(time.time()),
                 type="call",
             )
-            channel.basic_publish("", _QUEUE, body(number), properties, mandatory=True)
-            return await reply == body(number)
+            channel.basic_publish("", _QUEUE, request, properties, mandatory=True)
+            return await reply == request
 
         yield call
 

@@ -7,9 +7,7 @@ from types import MappingProxyType
 
 IN_FLIGHT = 32
 PREFETCH = 64  # requests a server may hold; more than are ever in flight, so it holds nobody back
-QUEUE_ARGUMENTS = MappingProxyType(
-    {"x-queue-type": "classic", "x-max-length": 1000, "x-overflow": "reject-publish", "x-expires": 30_000}
-)
+QUEUE_ARGUMENTS = MappingProxyType({"x-queue-type": "classic"})
 
 
 @dataclass

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from typing_extensions import override
 
@@ -37,7 +37,7 @@ class _Conversation(asyncio.Protocol):
     """One connection: a request, its response, the next request."""
 
     def __init__(self, tally: Tally, next_request: NextRequest) -> None:
-        self.finished: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tally = tally
         self._next_request = next_request
         self._received = b""
@@ -46,9 +46,8 @@ class _Conversation(asyncio.Protocol):
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._ask(b"")
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask(self._next_request(b""))
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -61,10 +60,11 @@ class _Conversation(asyncio.Protocol):
         self._received = b""
         self._tally.latencies.append(now - self._sent)
         self._tally.unexpected += head[9:12] != self._tally.status
+        following = self._next_request(rest)
         if now < self._tally.end:
-            self._ask(rest)
+            self._ask(following)
         else:
-            self.finished.set_result(rest)
+            self.finished.set_result(None)
             self._transport.close()
 
     @override
@@ -74,18 +74,15 @@ class _Conversation(asyncio.Protocol):
                 exc or ConnectionError("the server has closed a connection under load")
             )
 
-    def _ask(self, body: bytes) -> None:
+    def _ask(self, request: bytes) -> None:
         self._sent = time.perf_counter()
-        self._transport.write(self._next_request(body))
+        self._transport.write(request)
 
 
 async def keep_asking(
-    port: int, *, next_requests: list[NextRequest], status: int, seconds: float
-) -> tuple[dict[str, Any], list[bytes]]:
-    """Ask the server at `port` for `seconds`, over one connection per entry of `next_requests`.
-
-    What that came to, and the body of each connection's last response.
-    """
+    port: int, next_requests: list[NextRequest], *, status: int, seconds: float
+) -> dict[str, Any]:
+    """Ask the server at `port` for `seconds`, over one connection per entry of `next_requests`."""
     loop = asyncio.get_running_loop()
     cpu, begin = time.process_time(), time.perf_counter()
     tally = Tally(b"%d" % status, begin + seconds)
@@ -95,6 +92,6 @@ async def keep_asking(
             make = partial(_Conversation, tally, next_request)
             _, conversation = await loop.create_connection(make, "127.0.0.1", port)
             finished.append(conversation.finished)
-        bodies = await asyncio.gather(*finished)
+        await asyncio.gather(*finished)
     elapsed, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    return {"unexpected": tally.unexpected, **figures(tally.latencies, elapsed, cpu)}, bodies
+    return {"unexpected": tally.unexpected, **figures(tally.latencies, elapsed, cpu)}
