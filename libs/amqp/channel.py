@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 
 from libs.amqp.channel_protocol import ChannelProtocol
 from libs.amqp.confirms import Confirmation, OnConfirm, Outcome
@@ -53,6 +54,11 @@ class Channel(Declarations):
     def number(self) -> int:
         """Its number on the connection."""
         return self.protocol.number
+
+    @property
+    def is_closed(self) -> bool:
+        """True once `close` was called."""
+        return self._closed
 
     @property
     def unconfirmed(self) -> int:
@@ -182,12 +188,12 @@ class Channel(Declarations):
         if self._closed:
             return
         self._closed = True
-        try:
-            await answered(self.protocol.close, "channel.close", timeout=timeout or self.timeout)
-        except ConnectionLost:
-            pass  # closed all the same
-        finally:
-            self._on_closed(self)
+        limit = self.timeout if timeout is None else timeout
+        with suppress(ConnectionLost):  # closed all the same
+            await answered(
+                self.protocol.close, "channel.close", timeout=limit, late=lambda: self._on_closed(self)
+            )
+        self._on_closed(self)
 
     def _send(
         self,
@@ -207,9 +213,10 @@ class Channel(Declarations):
         self._on_cancelled(subscription)
 
     def _is_free(self) -> bool:
-        if self._closed:
-            raise ConnectionClosed("the channel is closed")
-        return self._obstacle() is None
+        obstacle = self._obstacle()
+        if isinstance(obstacle, ConnectionClosed):
+            raise obstacle
+        return obstacle is None
 
     def _obstacle(self) -> AmqpError | None:
         """What a publication would meet now."""

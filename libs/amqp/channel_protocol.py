@@ -17,6 +17,7 @@ from libs.amqp.confirms import Confirms, Outcome
 from libs.amqp.delivery import Delivery
 from libs.amqp.errors import (
     AmqpError,
+    ChannelClosed,
     ChannelInterrupted,
     ConnectionLost,
     Nacked,
@@ -89,6 +90,8 @@ class ChannelProtocol:
         data = message(method, self.number, flags, fields, body, self.largest)
         if self.confirms is not None:
             self.confirms.add(outcome, (method, flags, fields, body))
+        elif outcome is not None:
+            raise ValueError("this channel has no confirms")
         outbox.write(data)
 
     def call(self, method: type[Method], answer: type[Method], resolve: Resolve, **arguments: Any) -> None:
@@ -191,7 +194,7 @@ class ChannelProtocol:
             self._restore(Confirm.Select, Confirm.SelectOk)
         for subscription in list(self.subscriptions.values()):
             if subscription.active:
-                self._consume(subscription, self._restored(subscription), restoring=True)
+                self._restart(subscription)
         for call in replayed:
             self._issue(call)
 
@@ -218,7 +221,7 @@ class ChannelProtocol:
                 self.on_confirmed()
 
     def _cancelled_by_broker(self, tag: str) -> None:
-        subscription = self.subscriptions.pop(tag.encode(), None)
+        subscription = self.subscriptions.get(tag.encode())
         if self._answers_cancel:
             self.outbox.write(encode_method(self.number, Basic.CancelOk, consumer_tag=tag))
         if subscription is not None and subscription.active:
@@ -249,14 +252,19 @@ class ChannelProtocol:
             )
         )
 
-    def _restored(self, subscription: Subscription) -> Resolve:
+    def _restart(self, subscription: Subscription) -> None:
         def resolve(_: Method | None, error: AmqpError | None) -> None:
-            if error is not None and self.subscriptions.pop(subscription.tag.encode(), None) is not None:
+            if isinstance(error, ChannelClosed) and subscription.active:
                 self._lose(subscription, error)
 
-        return resolve
+        try:
+            self._consume(subscription, resolve, restoring=True)
+        except Exception as error:
+            logger.exception("the arguments of consumer %s cannot be made", subscription.tag)
+            self._lose(subscription, AmqpError(f"its arguments cannot be made: {error!r}"))
 
     def _lose(self, subscription: Subscription, error: AmqpError) -> None:
+        self.subscriptions.pop(subscription.tag.encode(), None)
         subscription.active = False
         if self.on_lost is not None:
             self.on_lost(subscription, error)

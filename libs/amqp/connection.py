@@ -226,6 +226,8 @@ class Connection:
         missing = await self._declare(
             Missing(list(known.exchanges.values()), list(known.queues.values()), known.bindings)
         )
+        for channel in [each for each in self._channels.values() if each.is_closed]:
+            self._forget(channel)
         channels = list(self._channels.values())
         await asyncio.gather(*(self._attach(wire, channel.protocol) for channel in channels))
         self._mender.complete(missing)
@@ -292,7 +294,7 @@ class Connection:
             if subscription.queue == old:
                 subscription.queue = new
         if queue.on_renamed is not None:
-            queue.on_renamed(new)
+            self._tell([queue.on_renamed], new)
 
     def _is_paused(self) -> bool:
         return self._wire is not None and self._wire.paused

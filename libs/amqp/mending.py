@@ -95,6 +95,8 @@ class Mender:
             except AmqpError as failure:
                 error = failure
                 logger.warning("consumer %s of queue %r: %s", subscription.tag, subscription.queue, error)
+            except Exception:
+                logger.exception("consumer %s of queue %r", subscription.tag, subscription.queue)
             else:
                 logger.info("consumer %s of queue %r is back", subscription.tag, subscription.queue)
                 del self._reviving[subscription]

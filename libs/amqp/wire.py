@@ -122,10 +122,12 @@ class Wire(asyncio.Protocol, Owner):
         self.protocol.closed(error)
         if self._transport is not None:
             self._transport.abort()
+            self._transport = None
 
     def _finish(self) -> None:
         if self._transport is not None:
             self._transport.close()
+            self._transport = None
 
     def _schedule(self) -> None:
         self.loop.call_soon(self.flush)

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from libs.amqp import Connection, ConnectionClosed, ConnectionFailed, ConnectionLost, Endpoint, Queue
+from libs.amqp import (
+    CallTimeout,
+    Connection,
+    ConnectionClosed,
+    ConnectionFailed,
+    ConnectionLost,
+    Endpoint,
+    Queue,
+)
 from libs.local import RabbitMQ
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.services import Vhost
@@ -208,6 +216,20 @@ class TestClosing:
         with pytest.raises(ConnectionClosed):
             await channel.ready()
         assert (await connection.channel()).number == channel.number
+
+    async def test_a_channel_close_that_is_answered_late_disturbs_nobody(
+        self, proxied: Connection, proxy: Proxy
+    ) -> None:
+        channel = await proxied.channel(confirms=True)
+        proxy.delay = 0.2
+        with pytest.raises(CallTimeout):
+            await channel.close(0.05)
+        other = await proxied.channel(confirms=True)
+        proxy.delay = 0
+
+        assert other.number != channel.number
+        await eventually(lambda: not channel.protocol.is_attached)
+        assert (await proxied.channel()).number == channel.number
 
     async def test_closing_is_bounded_when_the_broker_is_silent(
         self, proxied: Connection, proxy: Proxy

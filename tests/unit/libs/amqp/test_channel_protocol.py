@@ -254,6 +254,14 @@ class TestPublishing:
 
         assert publications.ends[1] is None
 
+    def test_an_outcome_cannot_be_asked_for_without_confirms(self) -> None:
+        channel = _channel()
+        line = _open(channel)
+
+        with pytest.raises(ValueError, match="no confirms"):
+            Publications(channel).publish()
+        assert line.sent() == []
+
     def test_an_obstacle_refuses_publications(self) -> None:
         channel = _channel()
         line = _open(channel)
@@ -374,6 +382,22 @@ class TestConsuming:
         (consume,) = [method for method in line.sent() if isinstance(method, Basic.Consume)]
         assert consume.arguments == {"x-stream-offset": 17}
 
+    def test_arguments_that_cannot_be_made_lose_only_their_consumer(self) -> None:
+        channel = _channel()
+        lost: list[str] = []
+        channel.on_lost = lambda subscription, _: lost.append(subscription.queue)
+        line = _open(channel)
+        arguments = iter([dict[str, object]()])
+        calls = Calls(channel)
+        calls.subscribe("broken", arguments=lambda: next(arguments))
+        calls.subscribe("fine")
+        line.answers()
+
+        line.closes(406, "PRECONDITION_FAILED")
+
+        assert lost == ["broken"]
+        assert [method.queue for method in line.sent() if isinstance(method, Basic.Consume)] == ["fine"]
+
     def test_a_delivery_that_makes_no_sense_is_a_broken_rule(self) -> None:
         channel = _channel()
         line = _open(channel)
@@ -426,6 +450,19 @@ class TestTheLossOfTheLine:
 
         assert line.answers() == ["Channel.Open", "Confirm.Select", "Basic.Qos", "Basic.Consume"]
         assert len(line.ready) == 1
+
+    def test_a_consumer_whose_restore_it_interrupts_is_restored_on_the_next_one(self) -> None:
+        channel = _channel()
+        lost: list[Subscription] = []
+        channel.on_lost = lambda subscription, _: lost.append(subscription)
+        line = _open(channel)
+        Calls(channel).subscribe("q")
+        line.answers()
+        line.closes(406, "PRECONDITION_FAILED")
+        channel.detach(ConnectionLost("gone"))
+
+        assert "Basic.Consume" in Line(channel).answers()
+        assert lost == []
 
     def test_a_cancelled_consumer_stays_away(self) -> None:
         channel = _channel()
