@@ -16,6 +16,7 @@ LONGER_MODULES: dict[str, str] = {}
 LONGER_FUNCTIONS: dict[str, str] = {}
 DRAWERS = re.compile(r"(utils?|helpers?|common|misc|manager|base_\w+)(\.py)?")
 DOORS = {"libs", "libs/containers", "libs/infra", "apps", "apps/gateway", "apps/auth_svc", "apps/cli"}
+LISTS = {"libs/domain"}  # its face is what its contracts hold, not the contracts that it imports
 
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
@@ -28,7 +29,7 @@ def packages() -> list[Path]:
     return [
         path.parent
         for path in sources("libs")
-        if path.name == "__init__.py" and name(path.parent) not in DOORS
+        if path.name == "__init__.py" and name(path.parent) not in DOORS | LISTS
     ]
 
 
