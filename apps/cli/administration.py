@@ -49,8 +49,6 @@ def _run(work: Callable[[Administration], Awaitable[ResultT]]) -> ResultT:
     """Do something with the operator's hands; whatever is refused ends the command with a line for each reason."""
     try:
         return asyncio.run(_with_hands(work))
-    except WrongSettingsError as error:
-        fail(*error.lines)
     except AppError as error:
         _refuse(error)
     except (DatabaseAway, DatabaseRefused, KeyUnreadable, UnknownAccount) as error:

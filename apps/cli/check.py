@@ -1,11 +1,15 @@
-"""The services' settings as the operator's command reads them, to tell what is wrong before anything is started."""
+"""The services' settings as the operator's command reads them: what is wrong, before anything is started.
 
+A program of its own as well, since reading them loads all of the services' code, which `up` has no other use for.
+"""
+
+import json
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from apps.auth_svc.settings import AuthSettings
-from apps.cli.platform import Door
 from apps.cli.settings import Environment, WrongSettingsError, as_environment
+from apps.cli.terminal import raw
 from apps.gateway.settings import GatewaySettings
 from libs.app import ServiceSettings, SettingsInvalid, load_settings
 
@@ -20,22 +24,8 @@ _PLACEHOLDERS = {
 }
 
 
-def gateway_door(environment: Environment) -> Door:
-    """Read the settings of every service; raises `WrongSettingsError` with the lines of all that is wrong."""
-    lines: list[str] = []
-    for settings_class in (GatewaySettings, AuthSettings):
-        try:
-            _load(settings_class, environment.variables)
-        except WrongSettingsError as error:
-            lines += [line for line in error.lines if line not in lines]
-    if lines:
-        raise WrongSettingsError(lines)
-    http = _load(GatewaySettings, environment.variables).http
-    return Door(http.host, http.port, explicit=environment.get("GATEWAY_PORT") is not None)
-
-
 def auth_settings(variables: Mapping[str, str]) -> AuthSettings:
-    """The settings of auth_svc as these variables give them, for those who administer beside it."""
+    """The settings of auth_svc as these variables give them; raises `WrongSettingsError`."""
     return _load(AuthSettings, variables)
 
 
@@ -45,3 +35,21 @@ def _load(settings_class: type[SettingsT], variables: Mapping[str, str]) -> Sett
             return load_settings(settings_class)
         except SettingsInvalid as error:
             raise WrongSettingsError(error.lines) from None
+
+
+def _report(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Where the gateway is to listen, and a line about every wrong value of any service."""
+    lines: list[str] = []
+    for settings_class in (GatewaySettings, AuthSettings):
+        try:
+            _load(settings_class, variables)
+        except WrongSettingsError as error:
+            lines += [line for line in error.lines if line not in lines]
+    if lines:
+        return {"lines": lines}
+    http = _load(GatewaySettings, variables).http
+    return {"lines": [], "host": http.host, "port": http.port}
+
+
+if __name__ == "__main__":
+    raw(json.dumps(_report(Environment.read().variables)))

@@ -1,5 +1,7 @@
 """The operator's command: `./gatehouse up`, `test` and the rest, one module each."""
 
+import sys
+
 import typer
 
 from apps.cli.accounts import accounts
@@ -7,9 +9,12 @@ from apps.cli.database import migrate
 from apps.cli.down import down
 from apps.cli.keys import keys
 from apps.cli.logs import logs
+from apps.cli.settings import WrongSettingsError
 from apps.cli.status import status
 from apps.cli.suites import bench, test
+from apps.cli.terminal import complain
 from apps.cli.up import up
+from libs.local import LocalError
 
 app = typer.Typer(
     name="gatehouse",
@@ -31,5 +36,18 @@ app.command()(migrate)
 app.add_typer(keys, name="keys")
 app.add_typer(accounts, name="accounts")
 
+
+def main() -> None:
+    """Run one command; whatever an operator can mend ends it with a line on standard error and status 1."""
+    try:
+        app(prog_name="gatehouse")
+    except WrongSettingsError as error:
+        complain(*error.lines)
+        sys.exit(1)
+    except LocalError as error:
+        complain(str(error))
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    app(prog_name="gatehouse")
+    main()

@@ -1,8 +1,8 @@
 """`gatehouse down`: end what `up` runs, whatever state it is in."""
 
 import os
+import select
 import signal
-import time
 from typing import Annotated
 
 import typer
@@ -13,7 +13,6 @@ from apps.cli.terminal import fail, say, waiting
 from libs.local import State
 
 _STOP_SECONDS = 120.0
-_POLL_SECONDS = 0.1
 
 
 def down(
@@ -40,19 +39,19 @@ def down(
 
 
 def _stop(state: State) -> None:
-    """Ask the `up` that owns the state to stop, and wait until it has let go.
-
-    The owner's process is the recorded one: the record is written by the owner, which also holds the lock.
-    """
+    """Ask the `up` that owns the state to stop, and wait until its process is gone."""
     record = running(state)
     if record is None:
         fail("Gatehouse is just starting; try again in a moment.")
-    os.kill(record.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
-    with waiting("stopping"):
-        while state.owned:
-            if time.monotonic() > deadline:
-                fail(
-                    f"process {record.pid} has not stopped within {_STOP_SECONDS:.0f} s; see ./gatehouse logs"
-                )
-            time.sleep(_POLL_SECONDS)
+    try:
+        process = os.pidfd_open(record.pid)
+    except ProcessLookupError:
+        return  # it has ended in this very moment
+    try:
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        with waiting("stopping"):
+            ended, _, _ = select.select([process], [], [], _STOP_SECONDS)
+    finally:
+        os.close(process)
+    if not ended:
+        fail(f"process {record.pid} has not stopped within {_STOP_SECONDS:.0f} s; see ./gatehouse logs")

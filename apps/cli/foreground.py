@@ -5,13 +5,15 @@ import sys
 import time
 from collections.abc import Iterable
 
+import typer
+
 from apps.cli.interruption import Interrupted, Interruption
 from apps.cli.platform import Door, Platform, private_services
 from apps.cli.record import RunRecord, forget
 from apps.cli.settings import ROOT, Environment
 from apps.cli.summary import show_addresses, show_first_steps
 from apps.cli.supervisor import Supervisor
-from apps.cli.terminal import say, step, waiting
+from apps.cli.terminal import complain, say, step, waiting
 from libs.local import (
     LocalError,
     LocalServices,
@@ -49,8 +51,12 @@ class Foreground:
         self._began = time.monotonic()
 
     def run(self) -> None:
-        """Everything up, until a signal; then everything down, in order, whatever has happened."""
+        """Everything up, until a signal; then everything down, in order, whatever has happened.
+
+        Ends the command with status 1 when something could not be started.
+        """
         platform = None
+        failed = False
         try:
             with self._interruption.breaking_in():
                 self._prepare()
@@ -58,9 +64,14 @@ class Foreground:
                 self._start(platform)
             self._watch(platform)
         except Interrupted:
-            say("Interrupted.")
+            pass  # what has been started is stopped like everything else
+        except LocalError as error:
+            failed = True
+            complain(str(error))
         finally:
             self._stop(platform)
+        if failed:
+            raise typer.Exit(1)
 
     def _prepare(self) -> None:
         RunRecord(pid=os.getpid(), ready=False).write(self._local.state)

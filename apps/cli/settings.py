@@ -43,8 +43,11 @@ class Environment:
 
     @classmethod
     def read(cls) -> "Environment":
-        """As it is now."""
-        written = dotenv_values(ROOT / ".env", encoding="utf-8")
+        """As it is now; raises `WrongSettingsError` when `.env` cannot be read."""
+        try:
+            written = dotenv_values(ROOT / ".env", encoding="utf-8")
+        except UnicodeDecodeError:
+            raise WrongSettingsError([".env: is not UTF-8 text"]) from None
         return cls({name: value for name, value in {**written, **os.environ}.items() if value})
 
     def get(self, name: str) -> str | None:

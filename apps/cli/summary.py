@@ -24,10 +24,10 @@ def show_first_steps(record: RunRecord) -> None:
     """Lines that work when they are pasted into a shell."""
     url = f"{record.parts['gateway'].url}/v1/auth"
     say("\nTry it:\n", style="bold")
-    say(f"curl -s {url}/register {_JSON} -d '{_ACCOUNT}'")
+    say(f"curl -sw '\\n' {url}/register {_JSON} -d '{_ACCOUNT}'")
     pick = 'sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\''
     say(f"TOKEN=$(curl -s {url}/login {_JSON} -d '{_LOGIN}' | {pick})")
-    say(f'curl -s {url}/me -H "authorization: Bearer $TOKEN"')
+    say(f"curl -sw '\\n' {url}/me -H \"authorization: Bearer $TOKEN\"")
     say(f"\nAll operations: {record.parts['gateway'].url}/docs")
     ctrl_c = "Ctrl-C or " if sys.stdout.isatty() else ""
     say(f"Logs: ./gatehouse logs. Stop: {ctrl_c}./gatehouse down.")

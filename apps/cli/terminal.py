@@ -19,11 +19,10 @@ def say(text: str = "", *, style: str = "") -> None:
     _out.print(Text(text, style=style))
 
 
-def step(name: str, state: str, detail: str = "", *, good: bool = True) -> None:
+def step(name: str, state: str, detail: str = "") -> None:
     """One aligned line about a part of the platform."""
-    line = Text.assemble(
-        "  ", (f"{name:<12}", "bold"), (f"{state:<10}", "green" if good else "yellow"), detail
-    )
+    line = Text.assemble("  ", (f"{name:<12}", "bold"), (f"{state:<10}", "green"), detail)
+    line.rstrip()
     _out.print(line)
 
 
@@ -54,9 +53,14 @@ def raw(text: str) -> None:
 
 def fail(*lines: str) -> NoReturn:
     """End the command with status 1, saying why on standard error, one thing per line."""
+    complain(*lines)
+    raise typer.Exit(1)
+
+
+def complain(*lines: str) -> None:
+    """Say on standard error what is wrong, one thing per line."""
     for line in lines:
         _err.print(Text(line, style="red" if _err.is_terminal else ""))
-    raise typer.Exit(1)
 
 
 def without_password(url: str) -> str:

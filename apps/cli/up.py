@@ -1,5 +1,7 @@
 """`gatehouse up`: the whole platform, in the foreground until Ctrl-C or, detached, until `gatehouse down`."""
 
+import json
+import sys
 from typing import Annotated
 
 import typer
@@ -7,11 +9,12 @@ import typer
 from apps.cli.detached import start_detached
 from apps.cli.foreground import Foreground
 from apps.cli.interruption import Interruption
+from apps.cli.platform import Door
 from apps.cli.record import running
-from apps.cli.settings import STATE, Environment, WrongSettingsError
+from apps.cli.settings import ROOT, STATE, Environment, WrongSettingsError
 from apps.cli.summary import show_addresses
-from apps.cli.terminal import fail, say
-from libs.local import AlreadyRunningError, LocalError, LocalServices, State
+from apps.cli.terminal import say
+from libs.local import AlreadyRunningError, LocalServices, State, run_tool
 
 
 def up(
@@ -25,26 +28,28 @@ def up(
 ) -> None:
     """Start everything, wait until it is ready, print where it is. Ctrl-C stops it all in order."""
     try:
-        _up(detach=detach, workers=gateway_workers)
+        if detach:
+            start_detached(["--gateway-workers", str(gateway_workers)])
+        else:
+            _run(gateway_workers)
     except AlreadyRunningError:
         _say_running()
-    except WrongSettingsError as error:
-        fail(*error.lines)
-    except LocalError as error:
-        fail(str(error))
 
 
-def _up(*, detach: bool, workers: int) -> None:
-    if detach:
-        start_detached(["--gateway-workers", str(workers)])
-        return
-    # ruff: ignore[import-outside-top-level]  the services' settings take a second to load; only `up` needs them
-    from apps.cli.check import gateway_door
-
+def _run(workers: int) -> None:
     environment = Environment.read()
-    door = gateway_door(environment)
+    door = _checked(environment)
     with Interruption() as interruption:
         Foreground(environment, LocalServices(STATE), door, workers, interruption).run()
+
+
+def _checked(environment: Environment) -> Door:
+    """Where the gateway is to listen; raises `WrongSettingsError` with the lines of all that is wrong."""
+    command = [sys.executable, "-m", "apps.cli.check"]
+    report = json.loads(run_tool(command, env=environment.merged({}), cwd=ROOT))
+    if report["lines"]:
+        raise WrongSettingsError(report["lines"])
+    return Door(report["host"], report["port"], explicit=environment.get("GATEWAY_PORT") is not None)
 
 
 def _say_running() -> None:

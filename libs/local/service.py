@@ -27,6 +27,7 @@ class Service(ABC):
         self.state = state
         self._child: Child | None = None
         self._asked = False
+        self._log_begins = 0
 
     @property
     @abstractmethod
@@ -65,6 +66,7 @@ class Service(ABC):
 
     def spawn(self) -> None:
         """Start the process and return without waiting for it."""
+        self._log_begins = self.log.stat().st_size if self.log.exists() else 0
         self._child = spawn(self.command())
         self._asked = False
         self.state.records.note(self.name, self._child.pid)
@@ -111,8 +113,10 @@ class Service(ABC):
         self.start()
 
     def last_lines(self) -> str:
-        """The end of its log."""
-        lines = self.log.read_text("utf-8", errors="replace").splitlines() if self.log.exists() else []
+        """The end of what it has written since it was started."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_begins)
+            lines = log.read().decode("utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_LOG_LINES_SHOWN:])
 
     def _gone(self) -> None:
