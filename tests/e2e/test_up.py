@@ -1,0 +1,155 @@
+"""The platform as one command brings it up: what it prints works, and it stays up when parts of it are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.fixtures.installation import Installation
+
+
+@pytest.fixture(scope="module")
+def printed(installation: Installation) -> Iterator[str]:
+    """What `up` has printed; the platform runs with two processes of the gateway."""
+    started = installation.run("up", "--detach", "--gateway-workers", "2")
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield started.stdout
+    installation.run("down")
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def _ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_the_lines_it_prints_work_when_they_are_pasted(printed: str) -> None:
+    lines = [line for line in printed.splitlines() if line.startswith(("curl ", "TOKEN="))]
+    assert len(lines) == 3
+
+    pasted = subprocess.run(
+        ["bash", "-c", "\n".join(lines)], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    registered, me = (json.loads(line) for line in pasted.stdout.splitlines())
+    assert registered["email"] == "ann@example.com"
+    assert me == registered
+
+
+def test_status_says_where_everything_is(installation: Installation, printed: str) -> None:
+    status = installation.status()
+
+    assert {name: sorted(part) for name, part in status.items()} == {
+        "gateway": ["pid", "url"],
+        "auth_svc": ["pid", "url"],
+        "postgres": ["url"],
+        "rabbitmq": ["url"],
+        "redis": ["url"],
+    }
+    assert _ready(status["gateway"]["url"])
+    assert _ready(status["auth_svc"]["url"])
+    for part in status.values():
+        if "pid" in part:
+            os.kill(part["pid"], 0)
+
+
+def test_no_password_is_shown_to_who_looks_over_the_shoulder(
+    installation: Installation, printed: str
+) -> None:
+    status = installation.status()
+    passwords = [
+        status[name]["url"].split("@")[0].rpartition(":")[2] for name in ("postgres", "rabbitmq", "redis")
+    ]
+
+    shown = printed + installation.run("status").stdout
+
+    assert all(len(password) > 20 for password in passwords)
+    assert not any(password in shown for password in passwords)
+
+
+def test_a_second_up_says_so_and_shows_the_addresses(installation: Installation, printed: str) -> None:
+    second = installation.run("up")
+
+    assert second.returncode == 0
+    assert "running already" in second.stdout
+    assert installation.status()["gateway"]["url"] in second.stdout
+
+
+def test_a_killed_gateway_process_hurts_nobody_and_comes_back(
+    installation: Installation, printed: str
+) -> None:
+    gateway = installation.status()["gateway"]
+
+    os.kill(gateway["pid"], signal.SIGKILL)
+    answered = [_ready(gateway["url"]) for _ in range(40)]
+
+    assert all(answered)
+    _wait_for(lambda: installation.status()["gateway"]["pid"] not in {None, gateway["pid"]})
+    _wait_for(lambda: "does not answer" not in installation.run("status").stdout)
+
+
+def test_killed_services_come_back_with_what_they_knew(installation: Installation, printed: str) -> None:
+    url = installation.status()["gateway"]["url"]
+    made = installation.run("accounts", "create", "kim@example.com", given="seven green bottles\n")
+    assert made.returncode == 0, made.stderr
+    for name in ("postgres", "redis"):
+        record = json.loads((installation.state.data / "run" / f"{name}.json").read_text())
+        os.kill(record["pid"], signal.SIGKILL)
+
+    def signs_in() -> bool:
+        body = {"login": "kim@example.com", "password": "seven green bottles"}
+        return httpx.post(f"{url}/v1/auth/login", json=body, timeout=10).is_success
+
+    _wait_for(signs_in)
+
+
+def test_keys_are_listed_and_rotated(installation: Installation, printed: str) -> None:
+    def states() -> dict[str, str]:
+        rows = installation.run("keys", "list").stdout.splitlines()[1:]
+        return {row.split()[0]: row.split()[2] for row in rows}
+
+    before = states()
+    following = next(kid for kid, state in before.items() if state == "next")
+    rotated = installation.run("keys", "rotate")
+
+    assert following in rotated.stdout
+    assert states()[following] == "signing"
+    assert len(states()) == len(before) + 1
+
+
+def test_accounts_are_made_once_and_shut(installation: Installation, printed: str) -> None:
+    made = installation.run(
+        "accounts", "create", "lee@example.com", "--username", "lee", given="seven green bottles\n"
+    )
+    again = installation.run("accounts", "create", "lee@example.com", given="seven green bottles\n")
+    wrong = installation.run("accounts", "create", "lee", given="short\n")
+    shut = installation.run("accounts", "disable", "lee")
+    nobody = installation.run("accounts", "disable", "nobody")
+
+    assert [one.returncode for one in (made, again, wrong, shut, nobody)] == [0, 1, 1, 0, 1]
+    assert [line.partition(":")[0] for line in wrong.stderr.splitlines()] == ["email", "password"]
+    assert "Traceback" not in "".join(one.stderr for one in (made, again, wrong, shut, nobody))
+
+
+def test_logs_are_shown_by_name(installation: Installation, printed: str) -> None:
+    assert "service_ready" in installation.run("logs", "auth_svc").stdout
+    unknown = installation.run("logs", "nonsense")
+    assert unknown.returncode == 2
+    assert "gateway" in unknown.stderr
+
+
+def test_migrating_again_changes_nothing(installation: Installation, printed: str) -> None:
+    assert installation.run("migrate").returncode == 0
