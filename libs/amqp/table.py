@@ -16,8 +16,6 @@ from libs.amqp.errors import MalformedMessage
 _MAX_DEPTH: Final = 32
 _LENGTH: Final = struct.Struct(">I")
 _DECIMAL_DIGITS: Final = 10
-_INT32: Final = range(-(2**31), 2**31)
-_INT64: Final = range(-(2**63), 2**63)
 
 
 def encode_table(table: Mapping[str, Any]) -> bytes:
@@ -61,11 +59,15 @@ def _encode_value(value: Any) -> bytes:
 
 
 def _encode_int(value: int) -> bytes:
-    if value in _INT32:
+    if _fits(value, 32):
         return struct.pack(">ci", b"I", value)
-    if value in _INT64:
+    if _fits(value, 64):
         return struct.pack(">cq", b"l", value)
     raise ValueError("a field table holds integers of at most 64 bits")
+
+
+def _fits(value: int, bits: int) -> bool:
+    return value.bit_length() < bits or value == -(1 << bits - 1)
 
 
 def _encode_decimal(value: Decimal) -> bytes:
@@ -73,7 +75,7 @@ def _encode_decimal(value: Decimal) -> bytes:
         raise ValueError("a field table holds decimals of 32 bits")
     places = max(-cast("int", value.as_tuple().exponent), 0)
     unscaled = int(value.scaleb(places))
-    if places > 255 or unscaled not in _INT32:
+    if places > 255 or not _fits(unscaled, 32):
         raise ValueError("a field table holds decimals of 32 bits with at most 255 places")
     return struct.pack(">cBi", b"D", places, unscaled)
 
