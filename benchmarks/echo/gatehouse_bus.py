@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -50,9 +51,10 @@ _SESSIONS = [
         Identity(str(UUID(int=one)), str(UUID(int=one << 64)), "profile"),
         Client(f"203.0.113.{one % 256}", _AGENT),
     )
-    for one in range(1000)
+    for one in range(2000)
 ]
-"""Who calls, in turn: many enough that remembering the latest one would not help."""
+_CALLERS = random.Random(1).choices(_SESSIONS, k=65_536)
+"""Who calls, one after the other: so many that remembering the latest 1,000 sessions helps half of the time."""
 
 
 @asynccontextmanager
@@ -60,7 +62,7 @@ async def serving(url: str, served: Served) -> AsyncGenerator[None]:
     """Answer until the block ends; a request that lost its caller's metadata on the way is not counted as served."""
 
     async def echo(request: EchoRequest, caller: Caller) -> EchoReply:
-        came_whole = (caller.identity, caller.client) == _SESSIONS[request.a % len(_SESSIONS)]
+        came_whole = (caller.identity, caller.client) == _CALLERS[request.a % len(_CALLERS)]
         served.count += bool(came_whole and caller.traceparent and caller.deadline)
         return EchoReply(a=request.a)
 
@@ -83,7 +85,7 @@ async def calling(url: str) -> AsyncGenerator[Call]:
 
     async def call(number: int) -> bool:
         trace = f"00-{number:032x}-{number:016x}-01"
-        identity, client = _SESSIONS[number % len(_SESSIONS)]
+        identity, client = _CALLERS[number % len(_CALLERS)]
         with acting_for(Caller(identity=identity, client=client, traceparent=trace)):
             reply = await bus.call(ECHO, EchoRequest(a=number))
         return reply.a == number
