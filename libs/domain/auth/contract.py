@@ -47,6 +47,7 @@ REFRESH = Operation(
     TokenPair,
     access=PUBLIC,
     http=post("/v1/auth/refresh", no_store=True),
+    idempotent=True,  # a second run finds the token just used, and gives the same successor
     summary="Exchange a refresh token for new tokens",
 )
 LOGOUT = Operation(
