@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from libs.domain.auth import SessionEnded, TokenExpired, TokenInvalid
 from libs.messaging import Caller, Client, Identity, Unavailable
-from libs.realtime import MemoryLog, Namespace, RealtimeSettings
+from libs.realtime import Log, MemoryLog, Namespace, RealtimeSettings
 from libs.realtime.codes import Disconnect
 from libs.realtime.commands import HANDLERS
 from libs.realtime.connection import Connection
@@ -166,7 +166,7 @@ class FakeClient:
 
 
 def new_node(
-    *, log: MemoryLog | None = None, presence: Presence | None = None, rpc: Any = echo, **settings: Any
+    *, log: Log | None = None, presence: Presence | None = None, rpc: Any = echo, **settings: Any
 ) -> Node:
     """A node on a log in memory; ``settings`` over those of these tests."""
     return Node(
