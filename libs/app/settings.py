@@ -114,14 +114,23 @@ def variables(settings_class: type[BaseSettings]) -> list[Variable]:
     found = []
     for section, composed, model in _sections(settings_class):
         prefix = next((mark.prefix for mark in composed.metadata if isinstance(mark, EnvPrefix)), "")
-        for name, field in model.model_fields.items():
-            alias = field.validation_alias
-            if not isinstance(alias, str) or not field.description:
-                raise TypeError(
-                    f"{model.__name__}.{name} needs the name of its variable as validation_alias, and a description"
-                )
-            default = getattr(composed.default, name, field.get_default(call_default_factory=True))
-            found.append(Variable(prefix + alias, section, alias, field, default))
+        found += section_variables(model, section, prefix=prefix, default=composed.default)
+    return found
+
+
+def section_variables(
+    model: type[BaseModel], section: str, *, prefix: str = "", default: object = None
+) -> list[Variable]:
+    """The variables of one section; where the service gives it a ``default``, its fields say what holds without them."""
+    found = []
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        if not isinstance(alias, str) or not field.description:
+            raise TypeError(
+                f"{model.__name__}.{name} needs the name of its variable as validation_alias, and a description"
+            )
+        without = getattr(default, name, field.get_default(call_default_factory=True))
+        found.append(Variable(prefix + alias, section, alias, field, without))
     return found
 
 
