@@ -1,7 +1,6 @@
 """A connection that stays: it comes back by itself, with everything that was declared and consumed on it."""
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import chain
@@ -9,11 +8,12 @@ from ssl import SSLContext
 from typing import Self
 
 from libs.amqp.backoff import Backoff
+from libs.amqp.callbacks import Callbacks
 from libs.amqp.channel import Channel
 from libs.amqp.channel_protocol import ChannelProtocol
 from libs.amqp.dialing import dial
 from libs.amqp.endpoint import Endpoint
-from libs.amqp.errors import AmqpError, ConnectionClosed, ConnectionLost
+from libs.amqp.errors import AmqpError, CallTimeout, ConnectionClosed, ConnectionLost
 from libs.amqp.gate import Gate
 from libs.amqp.mending import Mender
 from libs.amqp.recovery import Missing, Restorer
@@ -55,16 +55,16 @@ class Connection:
         self._channels: dict[int, Channel] = {}
         self._gate = Gate()
         self._wire: Wire | None = None
-        self._open = False
+        self._restored = False
         self._closed = False
-        self._lost_callbacks: list[OnLost] = []
-        self._restored_callbacks: list[OnRestored] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._callbacks = Callbacks()
+        self._when_lost: list[OnLost] = []
+        self._when_restored: list[OnRestored] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._keeper = ChannelProtocol(1, prefetch=0, confirming=False)
         self._restorer = Restorer(self._keeper, timeout, self._renamed)
         self._mender = Mender(
-            self._topology, backoff, timeout, restore=self._declare, connected=lambda: self.wait_open(None)
+            self._topology, backoff, restore=self._declare, connected=lambda: self.wait_open(None)
         )
 
     @classmethod
@@ -95,7 +95,7 @@ class Connection:
     @property
     def is_open(self) -> bool:
         """True while connected with everything restored."""
-        return self._open
+        return self._restored and self._wire is not None and self._wire.protocol.is_open
 
     @property
     def blocked(self) -> str | None:
@@ -109,11 +109,11 @@ class Connection:
 
     def on_lost(self, callback: OnLost) -> None:
         """Call back with the reason whenever the connection is lost; not when it is closed by `close`."""
-        self._lost_callbacks.append(callback)
+        self._when_lost.append(callback)
 
     def on_restored(self, callback: OnRestored) -> None:
         """Call back, or run a coroutine, whenever topology and consumers are back after a loss."""
-        self._restored_callbacks.append(callback)
+        self._when_restored.append(callback)
 
     async def wait_open(self, timeout: float | None = None) -> None:
         """Wait until connected, `timeout` seconds (None: as long as it takes). Raises ConnectionLost."""
@@ -130,7 +130,7 @@ class Connection:
         `prefetch` bounds the unsettled deliveries of each of its consumers (0: no bound); `confirms` asks the
         broker to confirm publications, of which at most `window` are unconfirmed before `Channel.ready` waits.
         """
-        if self._wire is None or not self._open:
+        if self._wire is None or not self.is_open:
             raise (ConnectionClosed if self._closed else ConnectionLost)("not connected")
         protocol = ChannelProtocol(self._free_number(self._wire), prefetch=prefetch, confirming=confirms)
         channel = Channel(
@@ -158,7 +158,6 @@ class Connection:
         that matters.
         """
         self._closed = True
-        self._open = False
         await self._stop_tasks()
         gone = ConnectionClosed("the connection is closed")
         if self._wire is not None and self._wire.protocol.is_open:
@@ -178,22 +177,24 @@ class Connection:
         self._changed()
 
     async def _stop_tasks(self) -> None:
-        tasks = [*self._tasks, *([self._supervisor] if self._supervisor is not None else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
         await self._mender.close()
+        await self._callbacks.close()
 
     async def _supervise(self) -> None:
         """For ever: wait for the loss of the connection, and bring it back."""
         while self._wire is not None:
             await self._wire.ended.wait()
-            self._open = False
+            self._restored = False
             logger.warning("%s: %s", self.name, self._wire.protocol.error)
             self._changed()
-            self._tell(self._lost_callbacks, self._wire.protocol.error)
+            for lost in list(self._when_lost):
+                self._callbacks.call(lost, self._wire.protocol.error)
             await self._reconnect()
-            self._tell(self._restored_callbacks)
+            for restored in list(self._when_restored):
+                self._callbacks.call(restored)
 
     async def _reconnect(self) -> None:
         for delay in self._backoff.delays():
@@ -218,7 +219,7 @@ class Connection:
         except BaseException:
             wire.abort(ConnectionLost("the connection could not be restored"))
             raise
-        self._open = wire.protocol.is_open
+        self._restored = True
         self._changed()
 
     async def _restore(self, wire: Wire) -> None:
@@ -229,8 +230,15 @@ class Connection:
         for channel in [each for each in self._channels.values() if each.is_closed]:
             self._forget(channel)
         channels = list(self._channels.values())
-        await asyncio.gather(*(self._attach(wire, channel.protocol) for channel in channels))
+        await asyncio.gather(*(self._attach_again(wire, channel.protocol) for channel in channels))
         self._mender.complete(missing)
+
+    async def _attach_again(self, wire: Wire, channel: ChannelProtocol) -> None:
+        """Open a channel again; a queue that keeps its consumer waiting keeps nobody else."""
+        try:
+            await self._attach(wire, channel)
+        except CallTimeout:
+            logger.warning("%s: channel %d still waits for some of its consumers", self.name, channel.number)
 
     async def _declare(self, missing: Missing) -> Missing:
         """Declare things again, over a channel that is opened when it is first needed."""
@@ -294,7 +302,7 @@ class Connection:
             if subscription.queue == old:
                 subscription.queue = new
         if queue.on_renamed is not None:
-            self._tell([queue.on_renamed], new)
+            self._callbacks.call(queue.on_renamed, new)
 
     def _is_paused(self) -> bool:
         return self._wire is not None and self._wire.paused
@@ -302,31 +310,10 @@ class Connection:
     def _is_open_or_closed(self) -> bool:
         if self._closed:
             raise ConnectionClosed("the connection is closed")
-        return self._open
+        return self.is_open
 
     def _changed(self) -> None:
         """Wake everyone who may go on now."""
         self._gate.changed()
         for channel in self._channels.values():
             channel.gate.changed()
-
-    def _tell(self, callbacks: Sequence[Callable[..., Awaitable[None] | None]], *arguments: object) -> None:
-        for callback in list(callbacks):
-            try:
-                result = callback(*arguments)
-            except Exception:
-                logger.exception("%s: a callback failed", self.name)
-                continue
-            if inspect.isawaitable(result):
-                self._run(result)
-
-    def _run(self, work: Awaitable[None]) -> None:
-        async def guarded() -> None:
-            try:
-                await work
-            except Exception:
-                logger.exception("%s: a callback failed", self.name)
-
-        task = asyncio.get_running_loop().create_task(guarded())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

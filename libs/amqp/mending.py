@@ -27,27 +27,28 @@ class Mender:
         self,
         topology: Topology,
         backoff: Backoff,
-        timeout: float,
         *,
         restore: Callable[[Missing], Awaitable[Missing]],
         connected: Callable[[], Awaitable[None]],
     ) -> None:
         self._topology = topology
         self._backoff = backoff
-        self._timeout = timeout
         self._restore = restore
         self._connected = connected
         self._tasks: set[asyncio.Task[None]] = set()
         self._reviving: dict[Subscription, asyncio.Task[None]] = {}
+        self._completing: asyncio.Task[None] | None = None
 
     def complete(self, missing: Missing) -> None:
-        """Declare what is still missing."""
-        if missing:
-            self._start(self._complete(missing))
+        """Declare what is still missing, instead of what was missing before."""
+        if self._completing is not None:
+            self._completing.cancel()
+        self._completing = self._start(self._complete(missing)) if missing else None
 
     def revive(self, channel: ChannelProtocol, subscription: Subscription, error: AmqpError) -> None:
         """Start a consumer again that the broker has ended or refused."""
         logger.warning("consumer %s of queue %r stopped: %s", subscription.tag, subscription.queue, error)
+        self.forget(subscription)
         self._reviving[subscription] = self._start(self._revive(channel, subscription, error))
 
     def forget(self, subscription: Subscription) -> None:
@@ -87,10 +88,9 @@ class Mender:
             try:
                 if isinstance(error, NotFound) and not error.home_node_down:
                     await self._restore_queue(subscription.queue)
+                # Asked for twice, the tag would be in use: so it is waited for until the answer or the loss.
                 await answered(
-                    lambda resolve: channel.subscribe(subscription, resolve),
-                    "basic.consume",
-                    timeout=self._timeout,
+                    lambda resolve: channel.subscribe(subscription, resolve), "basic.consume", timeout=None
                 )
             except AmqpError as failure:
                 error = failure
@@ -99,7 +99,6 @@ class Mender:
                 logger.exception("consumer %s of queue %r", subscription.tag, subscription.queue)
             else:
                 logger.info("consumer %s of queue %r is back", subscription.tag, subscription.queue)
-                del self._reviving[subscription]
                 return
 
     async def _restore_queue(self, name: str) -> None:

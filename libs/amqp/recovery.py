@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from libs.amqp import declare
 from libs.amqp.channel_protocol import ChannelProtocol
-from libs.amqp.errors import ChannelClosed
+from libs.amqp.errors import CallTimeout, ChannelClosed
 from libs.amqp.topology import Binding, DeclaredQueue, Exchange
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Restorer:
         self._renamed = renamed
 
     async def restore(self, missing: Missing) -> Missing:
-        """Declare it all; return what the broker refused. Raises ConnectionLost, CallTimeout."""
+        """Declare it all; return what the broker refused. Raises ConnectionLost."""
         renamed: dict[str, str] = {}
 
         async def declare_exchange(exchange: Exchange) -> None:
@@ -66,11 +66,11 @@ class Restorer:
 async def _each(
     things: Sequence[Thing], restore: Callable[[Thing], Coroutine[Any, Any, None]]
 ) -> list[Thing]:
-    """Restore all of them in one go; return those that the broker refused."""
+    """Restore all of them in one go; return those that the broker refused, or did not answer for."""
     results = await asyncio.gather(*map(restore, things), return_exceptions=True)
     refused = []
     for thing, result in zip(things, results, strict=True):
-        if isinstance(result, ChannelClosed):
+        if isinstance(result, ChannelClosed | CallTimeout):
             logger.error("not restored, will be tried again: %s: %s", thing, result)
             refused.append(thing)
         elif result is not None:

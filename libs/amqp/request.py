@@ -27,9 +27,16 @@ async def request(
 
 
 async def answered(
-    send: Callable[[Resolve], None], name: str, *, timeout: float, late: Callable[[], None] | None = None
+    send: Callable[[Resolve], None],
+    name: str,
+    *,
+    timeout: float | None,
+    late: Callable[[], None] | None = None,
 ) -> Method:
-    """Wait for what `send` asks for; `late` is called if its answer comes after the wait has ended."""
+    """Wait for what `send` asks for; `late` is called if its answer comes after the wait has ended.
+
+    Without a `timeout` the wait ends with the connection at the latest.
+    """
     future: asyncio.Future[Method] = asyncio.get_running_loop().create_future()
 
     def resolve(method: Method | None, error: AmqpError | None) -> None:
