@@ -32,6 +32,7 @@ from libs.realtime.protocol import (
     Request,
     RpcRequest,
     RpcResult,
+    SubRefreshRequest,
     SubscribeRequest,
     UnsubscribeRequest,
 )
@@ -110,6 +111,7 @@ HANDLERS: Mapping[type[Request], Handler] = {
     RefreshRequest: connecting.refresh,
     SubscribeRequest: subscribing.subscribe,
     UnsubscribeRequest: subscribing.unsubscribe,
+    SubRefreshRequest: subscribing.sub_refresh,
     PublishRequest: publish,
     HistoryRequest: history,
     PresenceRequest: presence,

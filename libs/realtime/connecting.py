@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from http import HTTPStatus
 
-from libs.domain.auth import TokenExpired
-from libs.messaging import AppError
 from libs.realtime import codes
 from libs.realtime.codes import Disconnected, Refused
 from libs.realtime.membership import Who
@@ -26,7 +23,7 @@ VERSION = "gatehouse"
 
 async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     """Let a client in, and subscribe it to the channels that are its own."""
-    who = await _verified(session, request.token)
+    who = await session.node.credentials.connection(request.token)
     session.become(who)  # at once after the check: a revocation that comes now finds the session
     session.node.wheel.add(session)
     subs = await _personal(session, who, request)
@@ -47,7 +44,7 @@ async def refresh(session: Session, request: RefreshRequest) -> RefreshResult:
     if not request.token:
         raise Disconnected(codes.BAD_COMMAND)
     try:
-        who = await _verified(session, request.token)
+        who = await session.node.credentials.connection(request.token)
     except Refused as error:
         if error.error is codes.TOKEN_EXPIRED:
             raise Disconnected(codes.EXPIRED) from error
@@ -58,29 +55,15 @@ async def refresh(session: Session, request: RefreshRequest) -> RefreshResult:
     )
 
 
-async def _verified(session: Session, token: str) -> Who:
-    """Whom a token names; raises what the protocol says about a token that is no good."""
-    if not token:
-        raise Disconnected(codes.BAD_COMMAND)
-    try:
-        verified = await session.node.verify(token)
-    except TokenExpired as error:
-        raise Refused(codes.TOKEN_EXPIRED) from error
-    except AppError as error:
-        if error.status == HTTPStatus.UNAUTHORIZED:
-            raise Disconnected(codes.INVALID_TOKEN) from error
-        if error.status == HTTPStatus.FORBIDDEN:
-            raise Disconnected(codes.FORBIDDEN) from error
-        raise
-    return Who(verified.identity.sub, verified.identity, verified.expires)
-
-
 async def _personal(session: Session, who: Who, request: ConnectRequest) -> dict[str, SubscribeResult]:
     """Subscribe the client to its own channels, from where it says that it was."""
-    channels = session.node.channels.personal(who.user)
-    own = [one for one in channels if who.identity is not None or one.rules.foreign_users]
-    asked = [(channel, request.subs.get(channel.name, SubscribeRequest())) for channel in own]
+    own = session.node.channels.personal(who.user)
+    found = {one.name: one for one in own if who.identity is not None or one.rules.foreign_users}
     try:
+        found |= {name: session.node.channels.asked(name) for name in who.channels}
+        if len(found) > session.node.settings.max_channels:
+            raise Disconnected(codes.CHANNEL_LIMIT)
+        asked = [(one, request.subs.get(name, SubscribeRequest())) for name, one in found.items()]
         for channel, subscribe in asked:
             await prepare(session, channel, subscribe, Grant())
         # Nothing is awaited from here to the reply, so that no publication overtakes it.

@@ -16,6 +16,8 @@ class Who:
     identity: Identity | None = None
     expires_at: float | None = None
     info: bytes = b""
+    channels: tuple[str, ...] = ()
+    """What its token subscribes it to, beside its own channels."""
 
     @property
     def sid(self) -> str:

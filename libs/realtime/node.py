@@ -11,9 +11,11 @@ import structlog
 from libs.messaging import AppError, new_message_id
 from libs.realtime.channels import Channels
 from libs.realtime.codes import SHUTDOWN, Disconnect, Disconnected
+from libs.realtime.credentials import Credentials
+from libs.realtime.doorkeeper import Doorkeeper
 from libs.realtime.feed import Feed, Movement
 from libs.realtime.hub import Hub
-from libs.realtime.ports import Log, Presence, Present, Rpc, Verify
+from libs.realtime.ports import Log, Presence, Present, Rpc
 from libs.realtime.protocol import ClientInfo
 from libs.realtime.registry import Registry
 from libs.realtime.settings import RealtimeSettings
@@ -34,14 +36,16 @@ class Node:
         settings: RealtimeSettings,
         *,
         log: Log,
-        verify: Verify,
+        credentials: Credentials,
         rpc: Rpc | None = None,
+        doorkeeper: Doorkeeper | None = None,
         presence: Presence | None = None,
     ) -> None:
         self.settings = settings
         self.log = log
-        self.verify = verify
+        self.credentials = credentials
         self.rpc = rpc
+        self.doorkeeper = doorkeeper
         self.presence = presence
         self.channels = Channels(settings.namespaces)
         self.hub = Hub(lambda flush: asyncio.get_running_loop().call_soon(flush))

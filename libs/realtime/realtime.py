@@ -9,18 +9,22 @@ from typing_extensions import override
 
 from libs.messaging import AnyOperation, Bus, Subscription
 from libs.realtime.codes import SESSION_ENDED, SHUTDOWN
+from libs.realtime.credentials import Credentials
 from libs.realtime.door import WebSocketDoor
+from libs.realtime.doorkeeper import ServiceDoorkeeper
 from libs.realtime.node import Node
 from libs.realtime.operations import OperationRpc
 from libs.realtime.ports import Log, Presence, Verify
 from libs.realtime.settings import RealtimeSettings
+from libs.realtime.tokens import SharedSecret
 
 
 class Realtime(Subscription):
     """Relays the log's events to clients that speak the Centrifugo client protocol.
 
     ``verify`` checks access tokens; of ``operations``, those that are open to WebSocket may be called over ``bus``.
-    The constructor does no I/O. On uvicorn, `RealtimeProtocol` as its WebSocket protocol makes connections cheap.
+    ``loopback`` says that only this machine can connect, which lets the shared secret of connection tokens be short.
+    The constructor does no I/O; it raises ValueError for a secret that is too short. On uvicorn, `RealtimeProtocol` as its WebSocket protocol makes connections cheap.
     """
 
     def __init__(
@@ -32,9 +36,18 @@ class Realtime(Subscription):
         bus: Bus,
         operations: Iterable[AnyOperation] = (),
         presence: Presence | None = None,
+        loopback: bool = False,
     ) -> None:
-        rpc = OperationRpc(bus, operations)
-        self._node = Node(settings, log=log, verify=verify, rpc=rpc, presence=presence)
+        secret = settings.token_secret
+        shared = SharedSecret(secret.get_secret_value(), lenient=loopback) if secret else None
+        self._node = Node(
+            settings,
+            log=log,
+            credentials=Credentials(verify, secret=shared, anonymous=settings.anonymous),
+            rpc=OperationRpc(bus, operations),
+            doorkeeper=ServiceDoorkeeper(bus),
+            presence=presence,
+        )
         self.routes: list[BaseRoute] = [WebSocketRoute("/connection/websocket", WebSocketDoor(self._node))]
 
     async def start(self) -> Subscription:

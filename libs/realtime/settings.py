@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_core import from_json
 
-Rule: TypeAlias = Literal["authenticated", "owner", "token", "service"]
+Rule: TypeAlias = Literal["anyone", "authenticated", "owner", "token", "service"]
 _NAMESPACE = re.compile(r"[-a-zA-Z0-9_]{2,}")
 
 
@@ -18,7 +18,8 @@ class Namespace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     subscribe: frozenset[Rule] = frozenset()
-    """Any one of them lets a client in: ``authenticated``: whoever is signed in; ``owner``: whom the channel names
+    """Any one of them lets a client in: ``authenticated``: whoever is signed in (``anyone``: also who is not, where
+    GATEWAY_REALTIME_ANONYMOUS admits them); ``owner``: whom the channel names
     behind ``#``; ``token``: who brings a subscription token; ``service``: whom the owning service lets in."""
     subscribe_operation: str = ""
     """The operation that the rule ``service`` asks; by default ``<namespace>.subscribe``."""
@@ -107,6 +108,11 @@ class RealtimeSettings(BaseModel):
         None,
         validation_alias="GATEWAY_REALTIME_TOKEN_SECRET",
         description="Secret of connection and subscription tokens signed with HS256, at least 32 bytes; unset: none are taken.",
+    )
+    anonymous: bool = Field(
+        False,
+        validation_alias="GATEWAY_REALTIME_ANONYMOUS",
+        description="Whether clients without a token may connect; they may subscribe only where `anyone` may.",
     )
     allowed_origins: Annotated[frozenset[str], BeforeValidator(_names)] = Field(
         frozenset(),

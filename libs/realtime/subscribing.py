@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import structlog
+from pydantic_core import from_json, to_json
 
 from libs.messaging import AppError
 from libs.realtime.channels import Channel
@@ -14,24 +15,31 @@ from libs.realtime.codes import (
     BAD_COMMAND,
     BAD_REQUEST,
     INTERNAL,
+    INVALID_TOKEN,
     LIMIT_EXCEEDED,
     NOT_AVAILABLE,
     PERMISSION_DENIED,
+    SUBSCRIPTION_EXPIRED,
+    TOKEN_EXPIRED,
     UNRECOVERABLE_POSITION,
     Disconnected,
     Refused,
 )
+from libs.realtime.doorkeeper import Doorkeeper, SubscribeQuestion
 from libs.realtime.feed import Recovery
 from libs.realtime.membership import Subscription
 from libs.realtime.ports import Present
 from libs.realtime.protocol import (
     Position,
+    SubRefreshRequest,
+    SubRefreshResult,
     SubscribeRequest,
     SubscribeResult,
     UnsubscribeRequest,
     UnsubscribeResult,
 )
 from libs.realtime.session import Session
+from libs.realtime.tokens import TokenOver, TokenRefused
 
 _log = structlog.get_logger(__name__)
 _CATCH_UP = 2.0  # seconds that a client may be ahead of this process
@@ -58,7 +66,7 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
         raise Refused(NOT_AVAILABLE)
     if request.tf is not None:  # a filter by tags
         raise Refused(BAD_REQUEST)
-    grant = _granted(session, channel)
+    grant = await _granted(session, channel, request)
     await prepare(session, channel, request, grant)
     return enter(session, channel, request, grant)
 
@@ -67,6 +75,28 @@ async def unsubscribe(session: Session, request: UnsubscribeRequest) -> Unsubscr
     """Let a client hear a channel no longer; it need not have heard it."""
     session.unsubscribe(request.channel)
     return UnsubscribeResult()
+
+
+async def sub_refresh(session: Session, request: SubRefreshRequest) -> SubRefreshResult:
+    """Take a newer token for a subscription; one that is no good costs the connection."""
+    subscription = session.subscriptions.get(request.channel)
+    if subscription is None:
+        raise Refused(PERMISSION_DENIED)
+    if request.type:  # polls
+        raise Refused(NOT_AVAILABLE)
+    if not request.token or session.who is None:
+        raise Refused(BAD_REQUEST)
+    try:
+        claims = session.node.credentials.subscription(
+            request.token, user=session.who.user, channel=request.channel
+        )
+    except TokenOver as error:
+        raise Disconnected(SUBSCRIPTION_EXPIRED) from error
+    except TokenRefused as error:
+        raise Disconnected(INVALID_TOKEN) from error
+    subscription.expires_at = claims.expires_at
+    subscription.info = claims.info
+    return SubRefreshResult(expires=claims.expires_at is not None, ttl=_ttl(claims.expires_at))
 
 
 async def prepare(session: Session, channel: Channel, request: SubscribeRequest, grant: Grant) -> None:
@@ -111,7 +141,7 @@ def enter(
 
 def _result(session: Session, channel: Channel, request: SubscribeRequest, grant: Grant) -> SubscribeResult:
     """What the client is told; raises `Refused` where it wants all that it missed or nothing, and cannot have it."""
-    ttl = max(1, round(grant.expires_at - time.time())) if grant.expires_at is not None else 0
+    ttl = _ttl(grant.expires_at)
     if not channel.rules.recovery:
         return SubscribeResult(expires=bool(ttl), ttl=ttl)
     feed = session.node.feed
@@ -133,14 +163,46 @@ def _result(session: Session, channel: Channel, request: SubscribeRequest, grant
     )
 
 
-def _granted(session: Session, channel: Channel) -> Grant:
+def _ttl(expires_at: float | None) -> int:
+    """Seconds until a newer token is wanted; at least one, since 0 would read as never."""
+    return 0 if expires_at is None else max(1, round(expires_at - time.time()))
+
+
+async def _granted(session: Session, channel: Channel, request: SubscribeRequest) -> Grant:
     """Why the client may hear the channel; raises `Refused` where nothing lets it in."""
-    rules = channel.rules.subscribe
-    who = session.who
-    if who is None or channel.private:
+    rules, who = channel.rules.subscribe, session.who
+    if who is None:
+        raise Refused(PERMISSION_DENIED)
+    if request.token and "token" in rules:
+        return _by_token(session, channel, request.token, who.user)
+    if channel.private:
         raise Refused(PERMISSION_DENIED)
     if "owner" in rules and channel.names(who.user) and (who.identity or channel.rules.foreign_users):
         return Grant()
-    if "authenticated" in rules and who.user and not channel.limited:
+    if not channel.limited and ("anyone" in rules or ("authenticated" in rules and who.user)):
         return Grant()
+    if not channel.limited and "service" in rules and session.node.doorkeeper is not None:
+        return await _by_service(session, channel, request, session.node.doorkeeper)
     raise Refused(PERMISSION_DENIED)
+
+
+async def _by_service(
+    session: Session, channel: Channel, request: SubscribeRequest, doorkeeper: Doorkeeper
+) -> Grant:
+    try:
+        data = from_json(request.data) if request.data else None
+    except ValueError as error:
+        raise Refused(BAD_REQUEST) from error
+    question = SubscribeQuestion(channel=channel.name, client=session.id, data=data)
+    answer = await doorkeeper(channel, question, session.caller())
+    return Grant(answer.expires_at, b"" if answer.info is None else to_json(answer.info))
+
+
+def _by_token(session: Session, channel: Channel, token: str, user: str) -> Grant:
+    try:
+        claims = session.node.credentials.subscription(token, user=user, channel=channel.name)
+    except TokenOver as error:
+        raise Refused(TOKEN_EXPIRED) from error
+    except TokenRefused as error:
+        raise Refused(PERMISSION_DENIED) from error
+    return Grant(claims.expires_at, claims.info)

@@ -15,10 +15,12 @@ from libs.realtime import Log, MemoryLog, Namespace, RealtimeSettings
 from libs.realtime.codes import Disconnect
 from libs.realtime.commands import HANDLERS
 from libs.realtime.connection import Connection
+from libs.realtime.credentials import Credentials
 from libs.realtime.formats import JSON_MESSAGES
 from libs.realtime.node import Node
 from libs.realtime.ports import Presence
 from libs.realtime.session import Session
+from libs.realtime.tokens import SharedSecret
 
 NAMESPACES = {
     "public": Namespace(
@@ -166,13 +168,19 @@ class FakeClient:
 
 
 def new_node(
-    *, log: Log | None = None, presence: Presence | None = None, rpc: Any = echo, **settings: Any
+    *,
+    log: Log | None = None,
+    secret: SharedSecret | None = None,
+    anonymous: bool = False,
+    presence: Presence | None = None,
+    rpc: Any = echo,
+    **settings: Any,
 ) -> Node:
     """A node on a log in memory; ``settings`` over those of these tests."""
     return Node(
         RealtimeSettings(**{"namespaces": NAMESPACES, **settings}),
         log=log or MemoryLog(),
-        verify=verify,
+        credentials=Credentials(verify, secret=secret, anonymous=anonymous),
         rpc=rpc,
         presence=presence,
     )

@@ -1,0 +1,77 @@
+"""A service that decides who may hear its channels."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from libs.messaging import (
+    SERVICES,
+    AppError,
+    Caller,
+    Handlers,
+    Operation,
+)
+from libs.messaging.memory import MemoryBus
+from libs.realtime.doorkeeper import ServiceDoorkeeper, SubscribeAnswer, SubscribeQuestion
+from libs.realtime.node import Node
+from libs.realtime.settings import Namespace
+from tests.unit.libs.realtime.clients import FakeClient, new_node
+
+SUBSCRIBE = Operation("room.subscribe", SubscribeQuestion, SubscribeAnswer, access=SERVICES)
+
+
+class NotAMember(AppError):
+    """You are no member of this room."""
+
+    code = "tests.not_a_member"
+    status = 403
+    title = "You are no member of this room"
+
+
+async def decide(question: SubscribeQuestion, caller: Caller) -> SubscribeAnswer:
+    assert caller.identity is not None
+    if question.channel != f"room:{caller.identity.sub}":
+        raise NotAMember
+    return SubscribeAnswer(expires_at=4_102_444_800, info={"seat": question.data})
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus()
+
+
+@pytest.fixture
+async def node(bus: MemoryBus) -> AsyncIterator[Node]:
+    node = new_node(namespaces={"room": Namespace(subscribe=frozenset({"service"}))})
+    node.doorkeeper = ServiceDoorkeeper(bus)
+    await node.start()
+    yield node
+    await node.stop()
+    await bus.close()
+
+
+async def serve(bus: MemoryBus) -> None:
+    handlers = Handlers("room")
+    handlers.on(SUBSCRIBE, decide)
+    await bus.serve(handlers)
+
+
+async def test_who_is_let_in_hears_the_channel(bus: MemoryBus, ann: FakeClient) -> None:
+    await serve(bus)
+
+    result = await ann.ask(subscribe={"channel": "room:ann", "data": 7})
+
+    assert result["expires"] is True
+    assert ann.session.subscriptions["room:ann"].info == b'{"seat":7}'
+
+
+async def test_who_is_not_let_in_is_refused(bus: MemoryBus, ann: FakeClient) -> None:
+    await serve(bus)
+
+    assert await ann.error(subscribe={"channel": "room:bob"}) == (103, "permission denied")
+
+
+async def test_a_service_that_is_away_is_worth_another_try(ann: FakeClient) -> None:
+    reply = await ann.ask(subscribe={"channel": "room:ann"})
+
+    assert reply["error"] == {"code": 100, "message": "internal server error", "temporary": True}
