@@ -23,7 +23,7 @@ def down(
 ) -> None:
     """Stop the platform in order. Nothing of it is left running."""
     state = State(STATE)
-    owned = state.owned
+    owned = state.is_owned()
     if owned:
         _stop(state)
     state.acquire()

@@ -48,7 +48,7 @@ class RunRecord(BaseModel):
 
 def running(state: State) -> RunRecord | None:
     """The record of the `up` that owns the state now; None when none does, or it has not got so far."""
-    if not state.owned:
+    if not state.is_owned():
         return None
     try:
         return RunRecord.model_validate_json(_file(state).read_text("utf-8"))

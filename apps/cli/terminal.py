@@ -1,10 +1,10 @@
 """What the user sees: calm lines, the same on a terminal and in a file, colour only where there is one."""
 
+import re
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
-from urllib.parse import urlsplit, urlunsplit
 
 import typer
 from rich.console import Console
@@ -64,8 +64,6 @@ def complain(*lines: str) -> None:
 
 
 def without_password(url: str) -> str:
-    """A URL fit to be shown."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}@" if parts.username else ""
-    return urlunsplit(parts._replace(netloc=user + host))
+    """A URL, or several separated by commas, fit to be shown."""
+    shown = re.sub(r"://([^:/@,]*):[^@,]*@", lambda found: f"://{found[1]}@" if found[1] else "://", url)
+    return re.sub(r"([?&]password=)[^&,]*", r"\1...", shown)

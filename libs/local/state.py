@@ -65,8 +65,7 @@ class State:
             os.close(self._lock)
             self._lock = None
 
-    @property
-    def owned(self) -> bool:
+    def is_owned(self) -> bool:
         """Whether any process owns the state now."""
         try:
             lock = os.open(self.data / "lock", os.O_RDONLY)
