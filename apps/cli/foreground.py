@@ -19,12 +19,9 @@ from libs.local import (
     LocalServices,
     Service,
     bound_logs,
-    can_install,
+    ensure_programs,
     free_port,
-    install,
-    install_command,
     is_free,
-    missing_packages,
     run_tool,
 )
 
@@ -77,15 +74,8 @@ class Foreground:
         RunRecord(pid=os.getpid(), ready=False).write(self._local.state)
         if self._local.orphans_ended:
             say(f"Ended what an earlier run left behind: {', '.join(self._local.orphans_ended)}.")
-        packages = missing_packages(private_services(self._environment))
-        if packages and not can_install():
-            raise LocalError(f"Programs are missing. Run: {install_command(packages)}")
-        if packages:
-            say(
-                f"Installing {', '.join(packages)} with apt-get, once; no system server is started or enabled."
-            )
-            with waiting("apt-get"):
-                install(packages)
+        with waiting("programs"):
+            ensure_programs(private_services(self._environment), say=say)
 
     def _opened_door(self) -> Door:
         """The door with a port that is free now; LocalError when the user asked for one that is not."""

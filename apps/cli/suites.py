@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from apps.cli.platform import PRIVATE
 from apps.cli.settings import ROOT, bare_environment
-from apps.cli.terminal import raw
+from apps.cli.terminal import complain, raw, say
+from libs.local import ensure_programs
 
 
 def test(context: typer.Context) -> None:
     """Run the whole suite, or what the arguments for pytest select."""
+    ensure_programs([*PRIVATE, "curl"], say=say)
     os.chdir(ROOT)
     # ruff: ignore[start-process-with-no-shell]  pytest takes our place: its signals and its status are ours
     os.execve(sys.executable, [sys.executable, "-m", "pytest", *context.args], bare_environment())
@@ -28,6 +31,7 @@ def bench(
     names = _benchmarks()
     if name and name not in names:
         raise typer.BadParameter(f"there is no {name!r}; there is: {', '.join(names)}", param_hint="name")
+    ensure_programs(PRIVATE, say=complain)  # standard output is for the figures
     if name or not as_json:
         for one in [name] if name else names:
             _run(one, *(["--json"] if as_json else []))

@@ -3,7 +3,7 @@
 from libs.local.child import Command
 from libs.local.errors import AlreadyRunningError, LocalError, MissingProgramError, NotReadyError
 from libs.local.logs import bound_logs
-from libs.local.packages import can_install, install, install_command, missing_packages
+from libs.local.packages import ensure_programs
 from libs.local.ports import free_port, is_free
 from libs.local.postgres import PostgreSQL
 from libs.local.rabbitmq import RabbitMQ
@@ -11,6 +11,7 @@ from libs.local.redis import Redis
 from libs.local.service import Service
 from libs.local.services import LocalServices
 from libs.local.state import State, write_private
+from libs.local.temporary import temporary_services
 from libs.local.tool import run_tool
 
 __all__ = [
@@ -26,12 +27,10 @@ __all__ = [
     "Service",
     "State",
     "bound_logs",
-    "can_install",
+    "ensure_programs",
     "free_port",
-    "install",
-    "install_command",
     "is_free",
-    "missing_packages",
     "run_tool",
+    "temporary_services",
     "write_private",
 ]

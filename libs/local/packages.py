@@ -1,4 +1,4 @@
-"""What to do about missing programs: install Debian's packages where we may, else say the one command that does."""
+"""What to do about missing programs: install Debian's packages where we may, else say what the user has to do."""
 
 import os
 import shutil
@@ -6,67 +6,76 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from libs.local.errors import LocalError, MissingProgramError
-from libs.local.programs import erlang_program, postgres_program, rabbitmq_program, redis_program
+from libs.local.programs import (
+    curl_program,
+    erlang_program,
+    postgres_program,
+    rabbitmq_program,
+    redis_program,
+)
 from libs.local.tool import run_tool
 
 _SCRIPT = Path(__file__).with_name("install_packages.sh")
 _INSTALL_SECONDS = 900.0
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+}
 _NEEDED: dict[str, tuple[Callable[[], Path], ...]] = {
     "postgres": (lambda: postgres_program("postgres"), lambda: postgres_program("psql")),
     "rabbitmq": (lambda: rabbitmq_program("rabbitmq-server"), lambda: erlang_program("epmd")),
     "redis": (redis_program,),
+    "curl": (curl_program,),
 }
 
 
-def missing_packages(services: Iterable[str]) -> list[str]:
-    """The Debian packages that these services (`postgres`, `rabbitmq`, `redis`) need and the machine has not."""
-    return list(dict.fromkeys(package for service in services for package in _missing(service)))
+def ensure_programs(names: Iterable[str], *, say: Callable[[str], None]) -> None:
+    """Return when the programs of these (`postgres`, `rabbitmq`, `redis`, `curl`) are there.
 
-
-def can_install() -> bool:
-    """Whether this is Debian or a relative, and we are root or may become root without a password."""
-    return bool(shutil.which("apt-get")) and _as_root() is not None
-
-
-def install(packages: Iterable[str]) -> str:
-    """Install Debian packages, leaving no system instance behind; what apt printed. LocalError when it fails.
-
-    Blocks for a minute or so.
+    What is missing is installed on Debian and its relatives where we are root or may become root without a password;
+    that takes a minute, so it is said before. LocalError, with the command to run, where we may not.
     """
-    words = [*(_as_root() or ()), "/bin/sh", str(_SCRIPT), *packages]
-    return run_tool(words, env={"PATH": _SYSTEM_PATH, "LANG": "C.UTF-8"}, seconds=_INSTALL_SECONDS)
+    packages = list(dict.fromkeys(package for name in names for package in _missing(name)))
+    if not packages:
+        return
+    become_root = _become_root()
+    if become_root is None:
+        raise LocalError(_advice(packages))
+    say(f"Installing {', '.join(packages)} with apt-get, once; no system server is started or enabled.")
+    run_tool([*become_root, "/bin/sh", str(_SCRIPT), *packages], env=_ENVIRONMENT, seconds=_INSTALL_SECONDS)
 
 
-def install_command(packages: Iterable[str]) -> str:
-    """The one command a user has to run where we may not install."""
-    names = " ".join(packages)
-    if shutil.which("apt-get"):
-        return f"sudo apt-get install --no-install-recommends {names}"
-    return f"install the programs that Debian has in the packages {names}"
-
-
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-def _missing(service: str) -> list[str]:
-    missing = []
-    for find in _NEEDED[service]:
+def _missing(name: str) -> list[str]:
+    packages = []
+    for find in _NEEDED[name]:
         try:
             find()
         except MissingProgramError as error:
-            missing.append(error.package)
-    return missing
+            packages.append(error.package)
+    return packages
 
 
-def _as_root() -> list[str] | None:
-    """The words before a command that make it root's; None when we cannot become root."""
+def _become_root() -> list[str] | None:
+    """The words before a command that let it install packages as root; None where that is not possible."""
+    if not shutil.which("apt-get"):
+        return None
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")
     if not sudo:
         return None
     try:
-        run_tool([sudo, "-n", "true"], env={"PATH": _SYSTEM_PATH}, seconds=10)
+        run_tool([sudo, "-n", "true"], env=_ENVIRONMENT, seconds=10)
     except LocalError:
         return None
     return [sudo, "-n"]
+
+
+def _advice(packages: Iterable[str]) -> str:
+    names = " ".join(packages)
+    if shutil.which("apt-get"):
+        return f"Programs are missing. Run: sudo apt-get install --no-install-recommends {names}"
+    return (
+        f"Programs are missing: those that Debian has in its packages {names}. Install them, or set DATABASE_URL, "
+        "AMQP_URL and REDIS_URL to services that run elsewhere."
+    )

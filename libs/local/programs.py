@@ -33,6 +33,11 @@ def erlang_program(name: str) -> Path:
     return _in_path(name, package="rabbitmq-server")
 
 
+def curl_program() -> Path:
+    """curl, with which a test pastes what `up` prints."""
+    return _in_path("curl", package="curl")
+
+
 def _in_path(name: str, *, package: str) -> Path:
     found = shutil.which(name)
     if found is None:

@@ -1,0 +1,36 @@
+"""Private services for one session of tests or measurements, with nothing left at its end."""
+
+import contextlib
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from libs.local.errors import AlreadyRunningError
+from libs.local.services import LocalServices
+from libs.local.state import State
+
+
+@contextlib.contextmanager
+def temporary_services(purpose: str) -> Generator[LocalServices]:
+    """Services whose data goes with the block; none is started yet.
+
+    What a session of the same purpose has left that was killed is removed first.
+    """
+    prefix = f"gatehouse-{purpose}-"
+    for abandoned in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        _sweep(State(abandoned))
+    local = LocalServices(Path(tempfile.mkdtemp(prefix=prefix)))
+    try:
+        with local:
+            yield local
+    finally:
+        local.state.wipe()
+
+
+def _sweep(state: State) -> None:
+    """Remove a state that nobody owns; one of another user stays."""
+    with contextlib.suppress(AlreadyRunningError, OSError):
+        state.acquire()
+        state.records.end_orphans()
+        state.release()
+        state.wipe()
