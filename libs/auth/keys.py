@@ -127,24 +127,28 @@ class Keys:
         return "signing" not in states or following is None or following.algorithm != self._algorithm
 
     async def _complete(self) -> list[SigningKeyRow]:
-        """Make the keys that are missing; a next key of an algorithm that is no longer wanted never signs."""
+        """Make the keys that are missing, unless another process was faster."""
         async with self._storage.transaction() as stored:
             await stored.keys.lock()
-            now = self._clock.now()
-            rows = {_state(row): row for row in await self._published(stored)}
-            following = rows.get("next")
-            if following is not None and following.algorithm != self._algorithm:
-                await stored.keys.discard(following.kid, now)
-                following = None
-            signing = rows.get("signing")
-            if signing is None:
-                signing, following = following or await self._add(stored, now), None
-                await stored.keys.activate(signing.kid, now)
-            if following is None:
-                await self._add(stored, now)
-            await stored.tell(KEYS_ROTATED, KeysRotated(kid=signing.kid), urgent=True)
+            rows = await self._published(stored)
+            if self._lacking(rows):
+                await self._make_missing(stored, {_state(row): row for row in rows})
         async with self._storage.reading() as stored:
             return await self._published(stored)
+
+    async def _make_missing(self, stored: Stored, rows: dict[str, SigningKeyRow]) -> None:
+        """One key that signs and one that follows; a next key of an algorithm no longer wanted never signs."""
+        now = self._clock.now()
+        signing, following = rows.get("signing"), rows.get("next")
+        if following is not None and following.algorithm != self._algorithm:
+            await stored.keys.discard(following.kid, now)
+            following = None
+        if signing is None:
+            signing, following = following or await self._add(stored, now), None
+            await stored.keys.activate(signing.kid, now)
+        if following is None:
+            await self._add(stored, now)
+        await stored.tell(KEYS_ROTATED, KeysRotated(kid=signing.kid), urgent=True)
 
     async def _add(self, stored: Stored, now: datetime) -> SigningKeyRow:
         """Publish a new key."""

@@ -109,13 +109,13 @@ class Relay:
         """Publish one batch; says whether there may be more."""
         batch = self._settings.batch
         async with self._outbox.claim(self._database, urgent=lane.urgent, limit=batch) as claim:
-            outcomes = await asyncio.gather(*(self._publish(message) for message in claim.messages))
-            refused = [one for one, sent in zip(claim.messages, outcomes, strict=True) if not sent]
-            await claim.sent([one.message_id for one in claim.messages if one not in refused])
+            confirmed = await asyncio.gather(*(self._publish(message) for message in claim.messages))
+            ids = [message.message_id for message in claim.messages]
+            await claim.sent([id_ for id_, sent in zip(ids, confirmed, strict=True) if sent])
             if self._bus.connected:
-                for message in refused:
-                    await claim.postpone(message.message_id, limit=self._settings.retry_limit)
-        return len(claim.messages) == batch and len(refused) < batch
+                for id_ in (id_ for id_, sent in zip(ids, confirmed, strict=True) if not sent):
+                    await claim.postpone(id_, limit=self._settings.retry_limit)
+        return len(ids) == batch and any(confirmed)
 
     async def _publish(self, message: EventMessage) -> bool:
         """Whether the broker has it."""
@@ -123,9 +123,11 @@ class Relay:
             async with asyncio.timeout(self._settings.confirm_timeout):
                 await self._bus.send(message)
         except (CallError, TimeoutError) as error:
-            _log.warning(
-                "event_not_confirmed", name=message.name, id=message.message_id, reason=type(error).__name__
-            )
+            reason = type(error).__name__
+            _log.warning("event_not_confirmed", name=message.name, id=message.message_id, reason=reason)
+            return False
+        except Exception:  # ruff: ignore[blind-except]  # one event must not stand in the way of the others
+            _log.exception("event_not_sent", name=message.name, id=message.message_id)
             return False
         self._outbox.confirmed(message.message_id)
         return True

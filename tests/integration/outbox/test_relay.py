@@ -47,6 +47,8 @@ class ObedientBus(MemoryBus):
             raise Unavailable
         if message.name in self.refuses:
             raise Overloaded
+        if message.name == "test.poison":
+            raise ValueError(message.name)
         if self.holds is not None and message.name == "test.held":
             await self.holds.wait()
         self.sent.append(message)
@@ -200,6 +202,13 @@ async def test_an_event_that_is_refused_waits_and_the_others_go(one: Process) ->
     await eventually(postponed)
     one.bus.refuses = set()
     await eventually(lambda: one.bus.names == ["test.second", "test.refused"])
+
+
+async def test_an_event_that_cannot_be_sent_stands_in_nobodys_way(one: Process) -> None:
+    await one.commit("test.poison", "test.second")
+    await one.commit("test.third")
+    await eventually(lambda: one.bus.names == ["test.second", "test.third"])
+    assert await one.unsent() >= 1
 
 
 async def test_two_relays_tell_each_event_once(database: MigratedDatabase) -> None:
