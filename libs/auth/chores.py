@@ -9,6 +9,8 @@ from typing import Self
 
 import structlog
 
+from libs.messaging import Unavailable
+
 _log = structlog.get_logger(__name__)
 _STOP_SECONDS = 5.0
 
@@ -57,5 +59,7 @@ class Chores:
     async def _once(chore: Chore) -> None:
         try:
             await chore.work()
+        except Unavailable as error:
+            _log.warning("chore_put_off", chore=chore.name, reason=str(error))
         except Exception:  # ruff: ignore[blind-except]  # the next turn may go better
             _log.exception("chore_failed", chore=chore.name)

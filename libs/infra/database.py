@@ -208,9 +208,10 @@ async def owner_connection(url: str) -> AsyncGenerator[AsyncConnection]:
 
 def _named(error: DBAPIError | OSError | PoolTimeoutError) -> DatabaseAway | DatabaseRefused:
     """What the rest of Gatehouse calls this error of the driver."""
+    reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
     if _passes(error):
-        return DatabaseAway(f"the database does not answer: {type(error).__name__}")
-    return DatabaseRefused(f"the database refuses: {getattr(error, 'orig', error)}")
+        return DatabaseAway(f"the database does not answer: {reason}")
+    return DatabaseRefused(f"the database refuses: {reason}")
 
 
 def _drop_closed_connections(engine: AsyncEngine) -> None:

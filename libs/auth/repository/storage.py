@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.repository.accounts import AccountRepository
@@ -17,6 +18,8 @@ from libs.infra.database import Database, DatabaseAway
 from libs.messaging import Event, EventMessage, Unavailable
 from libs.messaging.contract import PayloadT
 from libs.outbox import Outbox
+
+_log = structlog.get_logger(__name__)
 
 
 class Stored:
@@ -65,4 +68,5 @@ def _unavailable() -> Generator[None]:
     try:
         yield
     except DatabaseAway as error:
+        _log.warning("database_away", reason=str(error))
         raise Unavailable("the service's database does not answer") from error
