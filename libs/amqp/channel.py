@@ -138,6 +138,8 @@ class Channel(Declarations):
 
         Raises what is still in the way after `timeout` seconds: ConnectionLost or Blocked.
         """
+        if self._is_free():
+            return
         try:
             await self.gate.until(self._is_free, self.timeout if timeout is None else timeout)
         except TimeoutError:

@@ -100,15 +100,16 @@ class ChannelProtocol:
 
     def subscribe(self, subscription: Subscription, resolve: Resolve) -> None:
         """Start a consumer; its deliveries may come before `resolve` is called."""
+        frame = self._consume_frame(subscription)
         self.subscriptions[subscription.tag.encode()] = subscription
 
         def answered(method: Method | None, error: AmqpError | None) -> None:
-            subscription.active = error is None
+            subscription.active = error is None and not subscription.cancelled
             if error is not None:
                 self.subscriptions.pop(subscription.tag.encode(), None)
             resolve(method, error)
 
-        self._consume(subscription, answered, restoring=False)
+        self._consume(subscription, frame, answered, restoring=False)
 
     def unsubscribe(self, subscription: Subscription, resolve: Resolve) -> None:
         """Stop a consumer. Deliveries may come until `resolve` is called."""
@@ -227,19 +228,12 @@ class ChannelProtocol:
         if subscription is not None and subscription.active:
             self._lose(subscription, AmqpError("the broker has cancelled the consumer"))
 
-    def _consume(self, subscription: Subscription, resolve: Resolve, *, restoring: bool) -> None:
+    def _consume(
+        self, subscription: Subscription, frame: bytes, resolve: Resolve, *, restoring: bool
+    ) -> None:
         prefetch = self._prefetch if subscription.prefetch is None else subscription.prefetch
         limit = encode_method(self.number, Basic.Qos, prefetch_count=prefetch)
         self._issue(Call(Basic.Qos.index, Basic.QosOk, limit, nothing, restoring=restoring))
-        frame = encode_method(
-            self.number,
-            Basic.Consume,
-            queue=subscription.queue,
-            consumer_tag=subscription.tag,
-            no_ack=subscription.no_ack,
-            exclusive=subscription.exclusive,
-            arguments=subscription.current_arguments(),
-        )
         self._issue(
             Call(
                 Basic.Consume.index,
@@ -252,16 +246,30 @@ class ChannelProtocol:
             )
         )
 
+    def _consume_frame(self, subscription: Subscription) -> bytes:
+        """May raise anything: the program makes the arguments."""
+        return encode_method(
+            self.number,
+            Basic.Consume,
+            queue=subscription.queue,
+            consumer_tag=subscription.tag,
+            no_ack=subscription.no_ack,
+            exclusive=subscription.exclusive,
+            arguments=subscription.current_arguments(),
+        )
+
     def _restart(self, subscription: Subscription) -> None:
         def resolve(_: Method | None, error: AmqpError | None) -> None:
             if isinstance(error, ChannelClosed) and subscription.active:
                 self._lose(subscription, error)
 
         try:
-            self._consume(subscription, resolve, restoring=True)
+            frame = self._consume_frame(subscription)
         except Exception as error:
             logger.exception("the arguments of consumer %s cannot be made", subscription.tag)
             self._lose(subscription, AmqpError(f"its arguments cannot be made: {error!r}"))
+        else:
+            self._consume(subscription, frame, resolve, restoring=True)
 
     def _lose(self, subscription: Subscription, error: AmqpError) -> None:
         self.subscriptions.pop(subscription.tag.encode(), None)

@@ -43,12 +43,14 @@ class Connection:
         heartbeat: int,
         timeout: float,
         backoff: Backoff,
+        read_pause: float,
         tls: SSLContext | None,
     ) -> None:
         self.name = name
         self.timeout = timeout
         self._endpoints = list(endpoints)
         self._heartbeat = heartbeat
+        self._read_pause = read_pause
         self._backoff = backoff
         self._tls = tls
         self._topology = Topology()
@@ -76,18 +78,20 @@ class Connection:
         heartbeat: int = 20,
         timeout: float = 10.0,
         backoff: Backoff | None = None,
+        read_pause: float = 0.0,
         ssl: SSLContext | None = None,
     ) -> Self:
         """Connect to the first endpoint that answers, tried in random order.
 
         `name` is shown in RabbitMQ's management pages. `heartbeat` is in seconds; a silent line is given up
         after one and a half of it. `timeout`, in seconds, bounds each attempt and is the default bound of
-        every call. `ssl` is used for `amqps` endpoints (None: the system's trust store).
+        every call. `read_pause`, in seconds, is how long nothing is read after each read: where only confirms
+        come back it saves a wake-up for each, and delays them by so much. `ssl` is used for `amqps` endpoints (None: the system's trust store).
         Raises ConnectionFailed when no endpoint lets us in.
         """
         if not endpoints:
             raise ValueError("a connection needs at least one endpoint")
-        connection = cls(endpoints, name, heartbeat, timeout, backoff or Backoff(), ssl)
+        connection = cls(endpoints, name, heartbeat, timeout, backoff or Backoff(), read_pause, ssl)
         await connection._connect()
         connection._supervisor = asyncio.get_running_loop().create_task(connection._supervise())
         return connection
@@ -210,7 +214,12 @@ class Connection:
     async def _connect(self) -> None:
         """One attempt at a line with everything on it."""
         wire = await dial(
-            self._endpoints, name=self.name, heartbeat=self._heartbeat, timeout=self.timeout, tls=self._tls
+            self._endpoints,
+            name=self.name,
+            heartbeat=self._heartbeat,
+            timeout=self.timeout,
+            read_pause=self._read_pause,
+            tls=self._tls,
         )
         self._wire = wire
         wire.on_change = self._changed

@@ -11,7 +11,13 @@ from libs.amqp.wire import Wire
 
 
 async def dial(
-    endpoints: Sequence[Endpoint], *, name: str, heartbeat: int, timeout: float, tls: SSLContext | None
+    endpoints: Sequence[Endpoint],
+    *,
+    name: str,
+    heartbeat: int,
+    timeout: float,
+    read_pause: float,
+    tls: SSLContext | None,
 ) -> Wire:
     """Connect to one of the endpoints, tried in random order so that clients spread over a cluster.
 
@@ -21,19 +27,17 @@ async def dial(
     cause: ConnectionFailed | None = None
     for endpoint in random.sample(endpoints, len(endpoints)):
         try:
-            return await _dial(endpoint, name=name, heartbeat=heartbeat, timeout=timeout, tls=tls)
+            return await _dial(Wire(endpoint, name, heartbeat, read_pause), timeout, tls)
         except ConnectionFailed as error:
             cause = error
             failures.append(f"{endpoint}: {error}")
     raise ConnectionFailed("; ".join(failures)) from cause
 
 
-async def _dial(
-    endpoint: Endpoint, *, name: str, heartbeat: int, timeout: float, tls: SSLContext | None
-) -> Wire:
+async def _dial(wire: Wire, timeout: float, tls: SSLContext | None) -> Wire:
     """Connect and log in; when that fails nothing is left behind."""
+    endpoint = wire.endpoint
     context = (tls or create_default_context()) if endpoint.tls else None
-    wire = Wire(endpoint, name, heartbeat)
     try:
         async with asyncio.timeout(timeout):
             await wire.loop.create_connection(lambda: wire, endpoint.host, endpoint.port, ssl=context)

@@ -34,7 +34,7 @@ def decode_table(data: bytes) -> dict[str, Any]:
     """A table with its length prefix. Raises MalformedMessage."""
     try:
         table, stop = _read_table(data, 0, 0)
-    except (struct.error, IndexError, KeyError, ArithmeticError, OSError) as error:
+    except (struct.error, IndexError, KeyError, ArithmeticError) as error:
         raise MalformedMessage(f"not a field table: {error!r}") from None
     if stop != len(data):
         raise MalformedMessage("a field table is followed by stray bytes")
@@ -154,7 +154,7 @@ def _read_time(data: bytes, at: int, _depth: int) -> tuple[datetime, int]:
     (seconds,) = struct.unpack_from(">q", data, at)
     try:
         return datetime.fromtimestamp(seconds, UTC), at + 8
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         raise MalformedMessage("a timestamp is out of range") from None
 
 

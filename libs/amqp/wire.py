@@ -28,7 +28,8 @@ _SILENT_TICKS: Final = 3
 class Wire(asyncio.Protocol, Owner):
     """One TCP or TLS connection and the protocol state on it."""
 
-    def __init__(self, endpoint: Endpoint, name: str, heartbeat: int) -> None:
+    def __init__(self, endpoint: Endpoint, name: str, heartbeat: int, read_pause: float) -> None:
+        self._read_pause = read_pause
         self.loop = asyncio.get_running_loop()
         self.endpoint = endpoint
         self.opened: asyncio.Future[None] = self.loop.create_future()
@@ -65,6 +66,13 @@ class Wire(asyncio.Protocol, Owner):
         if self.protocol.error is not None:
             self.flush()
             self._finish()
+        elif self._read_pause and self.opened.done() and self._transport is not None:
+            self._transport.pause_reading()
+            self.loop.call_later(self._read_pause, self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

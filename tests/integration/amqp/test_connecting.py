@@ -231,6 +231,19 @@ class TestClosing:
         await eventually(lambda: not channel.protocol.is_attached)
         assert (await proxied.channel()).number == channel.number
 
+    async def test_a_channel_whose_opening_is_given_up_is_closed(
+        self, proxied: Connection, proxy: Proxy
+    ) -> None:
+        proxy.delay = 0.2
+        with pytest.raises(CallTimeout):
+            await proxied.channel(timeout=0.05)
+        other = await proxied.channel()
+        proxy.delay = 0
+        await asyncio.sleep(0.5)  # the late answers
+
+        assert other.number == 3
+        assert (await proxied.channel()).number == 2
+
     async def test_closing_is_bounded_when_the_broker_is_silent(
         self, proxied: Connection, proxy: Proxy
     ) -> None:

@@ -184,6 +184,19 @@ async def test_a_confirm_that_does_not_come_in_time_is_not_waited_for(
     assert channel.unconfirmed == 0
 
 
+async def test_confirms_that_do_not_come_are_waited_for_in_time(proxied: Connection, proxy: Proxy) -> None:
+    channel = await proxied.channel(confirms=True)
+    proxy.swallow = True
+    confirmation = channel.submit("", "nobody", b"body")
+
+    with pytest.raises(CallTimeout, match="1 publications"):
+        await channel.wait_for_confirms(0.1)
+    proxy.cut()
+
+    with pytest.raises(ConnectionLost):
+        await confirmation
+
+
 async def test_of_twenty_thousand_messages_none_is_missing_and_none_comes_twice(
     connection: Connection,
 ) -> None:

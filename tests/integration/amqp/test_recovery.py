@@ -1,14 +1,18 @@
 import asyncio
+import itertools
+import random
 
 import pytest
 
 from libs.amqp import (
+    PERSISTENT,
     Connection,
     ConnectionLost,
     Delivery,
     Exchange,
     NotFound,
     PreconditionFailed,
+    Properties,
     Queue,
     Returned,
 )
@@ -322,6 +326,47 @@ async def test_a_callback_that_fails_stops_nothing(
     assert proxied.is_open
     assert "sync" in caplog.text
     assert "async" in caplog.text
+
+
+async def test_what_was_confirmed_is_delivered_whatever_the_line_does(
+    proxied: Connection, proxy: Proxy, connect: Connect
+) -> None:
+    """Cuts at any moment: in the middle of a message, of the handshake, of the restoring."""
+    queue = await (await proxied.channel()).declare_queue(Queue(name="q"))
+    channel = await proxied.channel(confirms=True, prefetch=20)
+    confirmed: set[bytes] = set()
+    delivered: set[bytes] = set()
+
+    def take(delivery: Delivery) -> None:
+        delivered.add(delivery.body)
+        delivery.ack()
+
+    async def publish_until_cuts_end() -> None:
+        for number in itertools.count():
+            try:
+                await channel.publish_confirmed("", "q", b"%d" % number, Properties(delivery_mode=PERSISTENT))
+            except ConnectionLost:
+                continue
+            confirmed.add(b"%d" % number)
+
+    await channel.consume(queue, take)
+    publishing = asyncio.create_task(publish_until_cuts_end())
+    moments = random.Random(7)
+    for _ in range(40):
+        await asyncio.sleep(moments.uniform(0.005, 0.12))
+        proxy.cut()
+    await proxied.wait_open(10)
+    publishing.cancel()
+    await asyncio.gather(publishing, return_exceptions=True)
+
+    await channel.publish_confirmed("", "q", b"last", mandatory=True)
+    await eventually(lambda: b"last" in delivered)
+    await eventually(lambda: confirmed <= delivered)
+    assert confirmed
+    await proxied.close()
+    check = await connect()
+    reader = await check.channel()
+    assert (await reader.declare_queue(queue.queue)).consumer_count == 0
 
 
 @pytest.mark.parametrize("abrupt", [False, True], ids=["restart", "kill"])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pamqp import decode as pamqp_decode
 from pamqp import encode as pamqp_encode
 
-from libs.amqp import MalformedMessage, decode_table, encode_table
-from tests.unit.libs.amqp.strategies import tables
+from libs.amqp import MalformedMessage, decode_table, encode_table, join_tables
+from tests.unit.libs.amqp.strategies import short_strings, tables, values
 
 
 @given(tables)
@@ -138,3 +138,24 @@ def test_a_subclass_is_encoded_as_its_base() -> None:
         RED = "red"
 
     assert decode_table(encode_table({"k": Colour.RED, "n": HTTPStatus.OK})) == {"k": "red", "n": 200}
+
+
+@given(st.lists(st.dictionaries(short_strings, values, max_size=3), max_size=4))
+def test_joined_tables_read_as_one(parts: list[dict[str, Any]]) -> None:
+    expected = {key: value for part in parts for key, value in part.items()}
+
+    assert decode_table(join_tables(*map(encode_table, parts))) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (encode_table({}) + b"x", "stray"),
+        (b"\x00\x00\x00\x07\x01kS\x00\x00\x00\x09", "longer than its table"),
+        (b"\x00\x00\x00\x05\x01kI\x00\x00\x00\x09", "over the end"),
+        (b"\x00\x00\x00\x0b\x01kT" + b"\x7f" * 8, "out of range"),
+    ],
+)
+def test_a_malformed_table_is_refused_with_its_reason(raw: bytes, reason: str) -> None:
+    with pytest.raises(MalformedMessage, match=reason):
+        decode_table(raw)
