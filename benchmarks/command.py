@@ -8,7 +8,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.report import Fields, show
+from benchmarks.bystanders import Bystanders
+from benchmarks.report import Fields, rounded, show
 from libs.local import LocalServices
 
 
@@ -23,7 +24,9 @@ def run_alone(question: str, run: Callable[[LocalServices], Fields]) -> int:
     local = LocalServices(Path(tempfile.mkdtemp(prefix="gatehouse-bench-")))
     try:
         with local:
+            bystanders = Bystanders()
             result = run(local)
+            result["others_cpu"] = rounded(bystanders.share())
     finally:
         local.state.wipe()
     show(result, as_json=as_json)
