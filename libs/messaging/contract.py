@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
@@ -139,23 +139,23 @@ class Operation(Generic[RequestT, ReplyT]):
 
     def encode_request(self, request: RequestT) -> bytes:
         """The request as JSON."""
-        return self._requests.dump_json(request)
+        return self._requests.serializer.to_json(request)
 
     def decode_request(self, body: bytes) -> RequestT:
         """The request that ``body`` holds; raises `ValidationFailed` with the fields that do not fit."""
         try:
-            return self._requests.validate_json(body)
+            return cast("RequestT", self._requests.validator.validate_json(body))
         except ValidationError as error:
             raise ValidationFailed.of(error) from None
 
     def encode_reply(self, reply: ReplyT) -> bytes:
         """The reply as JSON."""
-        return self._replies.dump_json(reply)
+        return self._replies.serializer.to_json(reply)
 
     def decode_reply(self, body: bytes) -> ReplyT:
         """The reply that ``body`` holds; raises `Unreadable` where it is not what the contract says."""
         try:
-            return self._replies.validate_json(body)
+            return cast("ReplyT", self._replies.validator.validate_json(body))
         except ValidationError as error:
             raise Unreadable(f"the reply to {self.name} is not what its contract says") from error
 

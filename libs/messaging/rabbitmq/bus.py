@@ -1,4 +1,7 @@
-"""The bus over RabbitMQ: two connections, so that a blocked publisher never holds acks back."""
+"""The bus over RabbitMQ: connections of their own for what is published, called and consumed.
+
+So a blocked publisher never holds acks back, and the confirms of requests can be read in heaps.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import Topology, event_queue
 
 _PUBLISH_BUDGET = 10.0  # s, for an event whose publisher has no deadline
+_CONFIRMS_READ_EVERY = 0.005  # s; a request's confirm only matters where it says that there will be no reply
 _CLOSE_BUDGET = 5.0  # s, for the confirms that are outstanding at the end
 
 
@@ -34,6 +38,7 @@ _CLOSE_BUDGET = 5.0  # s, for the confirms that are outstanding at the end
 class _Lines:
     """The connections of one process, and the channels that each have one use."""
 
+    calling: Connection
     publishing: Connection
     consuming: Connection
     topology: Channel
@@ -41,21 +46,31 @@ class _Lines:
     replies: Channel
     events: Channel
 
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """All of them, in the order of their closing."""
+        return self.consuming, self.calling, self.publishing
+
 
 async def _open_lines(settings: BrokerSettings, name: str, opened: AsyncExitStack) -> _Lines:
-    async def connect(purpose: str) -> Connection:
+    async def connect(purpose: str, read_pause: float = 0.0) -> Connection:
         made = await Connection.open(
-            settings.endpoints, name=f"{name}.{purpose}", heartbeat=settings.heartbeat
+            settings.endpoints,
+            name=f"{name}.{purpose}",
+            heartbeat=settings.heartbeat,
+            read_pause=read_pause,
         )
         opened.push_async_callback(made.close)
         return made
 
+    calling = await connect("calling", _CONFIRMS_READ_EVERY)
     publishing = await connect("publishing")
     return _Lines(
+        calling=calling,
         publishing=publishing,
         consuming=await connect("consuming"),
         topology=await publishing.channel(),
-        requests=await publishing.channel(confirms=True),
+        requests=await calling.channel(confirms=True),
         replies=await publishing.channel(),
         events=await publishing.channel(confirms=True),
     )
@@ -104,13 +119,13 @@ class RabbitBus(Bus):
     @property
     @override
     def connected(self) -> bool:
-        return not self._closed and self._lines.publishing.is_open and self._lines.consuming.is_open
+        return not self._closed and all(line.is_open for line in self._lines.connections)
 
     async def check(self) -> None:
         """Answer, or raise Unavailable: both connections stand and the broker takes publications."""
         if not self.connected:
             raise Unavailable("not connected to the broker")
-        if self._lines.publishing.blocked is not None:
+        if any(line.blocked for line in self._lines.connections):
             raise Unavailable("the broker takes no publications")
 
     async def declare(self, topology: Topology) -> None:
@@ -182,5 +197,5 @@ class RabbitBus(Bus):
         await self.drain()
         self._closed = True
         self._calls.interrupt()
-        await self._lines.consuming.close()
-        await self._lines.publishing.close()
+        for line in self._lines.connections:
+            await line.close()
