@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from benchmarks.report import Fields, at_most, circumstances, medians, rounded
 from libs.local import LocalServices
 
 CONNECTIONS = 32
-ROUNDS = 5
-SECONDS = 3.0  # of load in one round, after the warm-up
+ROUNDS = 3
+SECONDS = 2.5  # of load in one measurement
 KINDS = ("me", "refresh")
+LOADS = ("same_rate", "closed_loop")
+SHARE = 0.7  # of the rate that the gateway reaches in a closed loop: the rate that both sides are offered
 
 _FIGURES = ("cpu_us", "calls_per_s", "p50_ms", "p99_ms")
 
@@ -81,17 +84,34 @@ def _pairs(servers: tuple[_Server, ...]) -> Iterator[tuple[str, _Server]]:
 
 
 async def _rounds(servers: tuple[_Server, ...], loads: dict[tuple[str, str], Child]) -> Fields:
-    rounds: dict[str, dict[str, list[Fields]]] = {kind: {one.name: [] for one in servers} for kind in KINDS}
+    """Figures by kind, load and server."""
+    rounds: dict[tuple[str, str, str], list[Fields]] = defaultdict(list)
+    rates = {kind: await _rate(loads[kind, "gateway"]) for kind in KINDS}
     for number in range(ROUNDS):
-        for kind, server in _pairs(servers):
-            before = _cpu(server.pid)
-            found = await loads[kind, server.name].order("go")
-            found["cpu_us"] = (_cpu(server.pid) - before) / found["calls"] * 1e6
-            rounds[kind][server.name].append(found)
-            progress(
-                f"{kind} {number + 1}/{ROUNDS} {server.name}: {found['cpu_us']:.1f} us of CPU per request"
-            )
-    return {kind: {name: _summary(each) for name, each in of.items()} for kind, of in rounds.items()}
+        for load in LOADS:
+            for kind, server in _pairs(servers):
+                order = f"go {rates[kind]}" if load == "same_rate" else "go"
+                found = await _measured(server, loads[kind, server.name], order)
+                rounds[kind, load, server.name].append(found)
+                cpu = found["cpu_us"]
+                progress(
+                    f"{kind} {load} {number + 1}/{ROUNDS} {server.name}: {cpu:.1f} us of CPU per request"
+                )
+    return {
+        kind: {load: {one.name: _summary(rounds[kind, load, one.name]) for one in servers} for load in LOADS}
+        for kind in KINDS
+    }
+
+
+async def _rate(gateway: Child) -> int:
+    found = await gateway.order("go")
+    return int(found["calls_per_s"] * SHARE)
+
+
+async def _measured(server: _Server, load: Child, order: str) -> Fields:
+    before = _cpu(server.pid)
+    found = await load.order(order)
+    return {**found, "cpu_us": (_cpu(server.pid) - before) / found["calls"] * 1e6}
 
 
 def _summary(rounds: list[Fields]) -> Fields:
@@ -104,15 +124,20 @@ def _summary(rounds: list[Fields]) -> Fields:
 
 
 def _ratios(found: Fields) -> Fields:
-    cpu = {kind: {name: each["cpu_us"] for name, each in found[kind].items()} for kind in KINDS}
+    def cpu_ratio(kind: str, load: str) -> float:
+        cpu = {name: each["cpu_us"] for name, each in found[kind][load].items()}
+        return at_most(cpu["gateway"], cpu["bare_route"])
+
     return {
-        "cpu_vs_bare_route": at_most(cpu["me"]["gateway"], cpu["me"]["bare_route"]),
-        "post_cpu_vs_bare_route": at_most(cpu["refresh"]["gateway"], cpu["refresh"]["bare_route"]),
+        "cpu_vs_bare_route": cpu_ratio("me", "same_rate"),
+        "cpu_vs_bare_route_closed_loop": cpu_ratio("me", "closed_loop"),
+        "post_cpu_vs_bare_route": cpu_ratio("refresh", "same_rate"),
+        "post_cpu_vs_bare_route_closed_loop": cpu_ratio("refresh", "closed_loop"),
     }
 
 
 def _faults(found: Fields) -> int:
-    return sum(each["unexpected"] for kind in KINDS for each in found[kind].values())
+    return sum(each["unexpected"] for kind in KINDS for load in LOADS for each in found[kind][load].values())
 
 
 def _cpu(pid: int) -> float:

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
 Fields: TypeAlias = dict[str, Any]
-Order: TypeAlias = Callable[[], Awaitable[Fields]]
+Order: TypeAlias = Callable[..., Awaitable[Fields]]
+"""Takes what stands behind its name in the line, word by word."""
 
 _ANSWER_TIMEOUT = (
     120.0  # s; the longest order publishes or consumes 100,000 messages through the slowest peer
@@ -102,7 +103,8 @@ async def obey(orders: Mapping[str, Order]) -> None:
     """Say that this process is ready, then carry out one order a line until standard input ends."""
     _answer({})
     while line := await asyncio.to_thread(sys.stdin.readline):
-        _answer(await orders[line.strip()]())
+        name, *words = line.split()
+        _answer(await orders[name](*words))
 
 
 def _answer(fields: Fields) -> None:

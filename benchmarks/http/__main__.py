@@ -47,12 +47,12 @@ _KINDS = {"me": me, "refresh": refresh}
 
 
 async def load(kind: str, *, port: int, sessions: list[dict[str, Any]], seconds: float) -> None:
-    """Warm up, then ask for `seconds` when told to `go`, over one connection per session."""
-    ask = partial(keep_asking, port, [_KINDS[kind](tokens) for tokens in sessions], status=200)
+    """Warm up, then ask for `seconds` when told to: `go` as fast as answers come, `go 700` at 700 requests a second."""
+    ask = partial(keep_asking, port, [_KINDS[kind](tokens) for tokens in sessions])
     await ask(seconds=_WARM_UP)
 
-    async def go() -> dict[str, Any]:
-        return await ask(seconds=seconds)
+    async def go(rate: str = "0") -> dict[str, Any]:
+        return await ask(seconds=seconds, rate=float(rate))
 
     await obey({"go": go})
 
