@@ -136,6 +136,7 @@ class AuthContainer(Container):
                 "redis",
                 lambda: RedisConnections.open(settings.redis),
                 probe=RedisConnections.check,
+                essential=False,  # nothing that auth_svc promises is kept there
                 away=(RedisAway,),
             )
             database = await opened.open(
