@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Awaitable, Callable, Sequence
 from ssl import SSLContext
 from typing import Self
 
@@ -11,7 +10,8 @@ from libs.amqp.backoff import Backoff
 from libs.amqp.callbacks import Callbacks
 from libs.amqp.channel import Channel
 from libs.amqp.channel_protocol import ChannelProtocol
-from libs.amqp.dialing import dial
+from libs.amqp.channels import Channels
+from libs.amqp.dialing import Dialer
 from libs.amqp.endpoint import Endpoint
 from libs.amqp.errors import AmqpError, CallTimeout, ConnectionClosed, ConnectionLost
 from libs.amqp.gate import Gate
@@ -36,25 +36,13 @@ class Connection:
     ConnectionLost at once; `wait_open` and `Channel.ready` wait.
     """
 
-    def __init__(
-        self,
-        endpoints: Sequence[Endpoint],
-        name: str,
-        heartbeat: int,
-        timeout: float,
-        backoff: Backoff,
-        read_pause: float,
-        tls: SSLContext | None,
-    ) -> None:
-        self.name = name
-        self.timeout = timeout
-        self._endpoints = list(endpoints)
-        self._heartbeat = heartbeat
-        self._read_pause = read_pause
+    def __init__(self, dialer: Dialer, backoff: Backoff) -> None:
+        self.name = dialer.name
+        self.timeout = dialer.timeout
+        self._dialer = dialer
         self._backoff = backoff
-        self._tls = tls
         self._topology = Topology()
-        self._channels: dict[int, Channel] = {}
+        self._channels = Channels()
         self._gate = Gate()
         self._wire: Wire | None = None
         self._restored = False
@@ -64,7 +52,7 @@ class Connection:
         self._when_restored: list[OnRestored] = []
         self._supervisor: asyncio.Task[None] | None = None
         self._keeper = ChannelProtocol(1, prefetch=0, confirming=False)
-        self._restorer = Restorer(self._keeper, timeout, self._renamed)
+        self._restorer = Restorer(self._keeper, self.timeout, self._renamed)
         self._mender = Mender(
             self._topology, backoff, restore=self._declare, connected=lambda: self.wait_open(None)
         )
@@ -86,12 +74,20 @@ class Connection:
         `name` is shown in RabbitMQ's management pages. `heartbeat` is in seconds; a silent line is given up
         after one and a half of it. `timeout`, in seconds, bounds each attempt and is the default bound of
         every call. `read_pause`, in seconds, is how long nothing is read after each read: where only confirms
-        come back it saves a wake-up for each, and delays them by so much. `ssl` is used for `amqps` endpoints (None: the system's trust store).
-        Raises ConnectionFailed when no endpoint lets us in.
+        come back it saves a wake-up for each, and delays them by so much. `ssl` is used for `amqps` endpoints
+        (None: the system's trust store). Raises ConnectionFailed when no endpoint lets us in.
         """
         if not endpoints:
             raise ValueError("a connection needs at least one endpoint")
-        connection = cls(endpoints, name, heartbeat, timeout, backoff or Backoff(), read_pause, ssl)
+        dialer = Dialer(
+            endpoints=endpoints,
+            name=name,
+            heartbeat=heartbeat,
+            timeout=timeout,
+            read_pause=read_pause,
+            tls=ssl,
+        )
+        connection = cls(dialer, backoff or Backoff())
         await connection._connect()
         connection._supervisor = asyncio.get_running_loop().create_task(connection._supervise())
         return connection
@@ -136,7 +132,11 @@ class Connection:
         """
         if self._wire is None or not self.is_open:
             raise (ConnectionClosed if self._closed else ConnectionLost)("not connected")
-        protocol = ChannelProtocol(self._free_number(self._wire), prefetch=prefetch, confirming=confirms)
+        protocol = ChannelProtocol(
+            self._channels.free_number(self._wire.protocol.channel_max),
+            prefetch=prefetch,
+            confirming=confirms,
+        )
         channel = Channel(
             protocol,
             self._topology,
@@ -146,7 +146,7 @@ class Connection:
             on_closed=self._forget,
             on_cancelled=self._cancelled,
         )
-        self._channels[protocol.number] = channel
+        self._channels.add(channel)
         protocol.on_lost = lambda subscription, error: self._mender.revive(protocol, subscription, error)
         try:
             await self._attach(self._wire, protocol, timeout)
@@ -165,18 +165,10 @@ class Connection:
         await self._stop_tasks()
         gone = ConnectionClosed("the connection is closed")
         if self._wire is not None and self._wire.protocol.is_open:
-            wire = self._wire
-            for channel in self._channels.values():
+            for channel in self._channels:
                 channel.protocol.settle()
-            wire.protocol.close()
-            try:
-                async with asyncio.timeout(self.timeout if timeout is None else timeout):
-                    await wire.ended.wait()
-            except TimeoutError:
-                logger.warning("%s did not answer the close in time", wire.endpoint)
-            finally:
-                wire.abort(gone)
-        for channel in self._channels.values():
+            await self._wire.close(self.timeout if timeout is None else timeout)
+        for channel in self._channels:
             channel.protocol.detach(gone)
         self._changed()
 
@@ -213,14 +205,7 @@ class Connection:
 
     async def _connect(self) -> None:
         """One attempt at a line with everything on it."""
-        wire = await dial(
-            self._endpoints,
-            name=self.name,
-            heartbeat=self._heartbeat,
-            timeout=self.timeout,
-            read_pause=self._read_pause,
-            tls=self._tls,
-        )
+        wire = await self._dialer.dial()
         self._wire = wire
         wire.on_change = self._changed
         try:
@@ -232,14 +217,11 @@ class Connection:
         self._changed()
 
     async def _restore(self, wire: Wire) -> None:
-        known = self._topology
-        missing = await self._declare(
-            Missing(list(known.exchanges.values()), list(known.queues.values()), known.bindings)
-        )
-        for channel in [each for each in self._channels.values() if each.is_closed]:
-            self._forget(channel)
-        channels = list(self._channels.values())
-        await asyncio.gather(*(self._attach_again(wire, channel.protocol) for channel in channels))
+        missing = await self._declare(Missing.all_of(self._topology))
+        for channel in self._channels:
+            if channel.is_closed:
+                self._forget(channel)
+        await asyncio.gather(*(self._attach_again(wire, channel.protocol) for channel in self._channels))
         self._mender.complete(missing)
 
     async def _attach_again(self, wire: Wire, channel: ChannelProtocol) -> None:
@@ -274,7 +256,7 @@ class Connection:
 
     def _forget(self, channel: Channel) -> None:
         """The channel is closed for good."""
-        self._channels.pop(channel.number, None)
+        self._channels.remove(channel)
         if self._wire is not None:
             self._wire.protocol.leave(channel.protocol)
         channel.protocol.detach(ConnectionClosed("the channel is closed"))
@@ -282,34 +264,23 @@ class Connection:
             self._mender.forget(subscription)
         channel.gate.changed()
 
-    def _free_number(self, wire: Wire) -> int:
-        """The lowest free channel number; 1 is the keeper's."""
-        for number in range(2, wire.protocol.channel_max + 1):
-            if number not in self._channels:
-                return number
-        raise AmqpError(f"the broker allows {wire.protocol.channel_max} channels on one connection")
-
     def _cancelled(self, subscription: Subscription) -> None:
         """A consumer is not wanted any more; with the last one the broker drops an auto-delete queue."""
         self._mender.forget(subscription)
         queue = self._topology.queues.get(subscription.queue)
-        if queue is not None and queue.queue.auto_delete and not self._is_consumed(subscription.queue):
+        if (
+            queue is not None
+            and queue.queue.auto_delete
+            and not self._channels.is_consumed(subscription.queue)
+        ):
             self._topology.forget_queue(subscription.queue)
-
-    def _wanted(self) -> Iterator[Subscription]:
-        return chain.from_iterable(channel.wanted for channel in self._channels.values())
-
-    def _is_consumed(self, queue: str) -> bool:
-        return any(subscription.queue == queue for subscription in self._wanted())
 
     def _renamed(self, old: str, new: str) -> None:
         """A queue with a made-up name has a new one."""
         queue = self._topology.queues[old]
         queue.name = new
         self._topology.rename_queue(old, new)
-        for subscription in self._wanted():
-            if subscription.queue == old:
-                subscription.queue = new
+        self._channels.rename_queue(old, new)
         if queue.on_renamed is not None:
             self._callbacks.call(queue.on_renamed, new)
 
@@ -324,5 +295,4 @@ class Connection:
     def _changed(self) -> None:
         """Wake everyone who may go on now."""
         self._gate.changed()
-        for channel in self._channels.values():
-            channel.gate.changed()
+        self._channels.changed()

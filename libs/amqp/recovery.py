@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from libs.amqp import declare
 from libs.amqp.channel_protocol import ChannelProtocol
 from libs.amqp.errors import CallTimeout, ChannelClosed
-from libs.amqp.topology import Binding, DeclaredQueue, Exchange
+from libs.amqp.topology import Binding, DeclaredQueue, Exchange, Topology
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,11 @@ class Missing:
     exchanges: Sequence[Exchange] = ()
     queues: Sequence[DeclaredQueue] = ()
     bindings: Sequence[Binding] = ()
+
+    @classmethod
+    def all_of(cls, topology: Topology) -> Self:
+        """Everything that a connection has declared."""
+        return cls(list(topology.exchanges.values()), list(topology.queues.values()), topology.bindings)
 
     def __bool__(self) -> bool:
         return bool(self.exchanges or self.queues or self.bindings)

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from libs.amqp.connection_protocol import ConnectionProtocol, Owner
 from libs.amqp.endpoint import Endpoint
-from libs.amqp.errors import Blocked, ConnectionFailed, ConnectionLost, ProtocolError
+from libs.amqp.errors import Blocked, ConnectionClosed, ConnectionFailed, ConnectionLost, ProtocolError
 from libs.amqp.frames import HEARTBEAT_FRAME
 from libs.amqp.outbox import Outbox
 
@@ -66,7 +66,7 @@ class Wire(asyncio.Protocol, Owner):
         if self.protocol.error is not None:
             self.flush()
             self._finish()
-        elif self._read_pause and self.opened.done() and self._transport is not None:
+        elif self._read_pause and self.protocol.is_open and self._transport is not None:
             self._transport.pause_reading()
             self.loop.call_later(self._read_pause, self._read_on)
 
@@ -124,6 +124,17 @@ class Wire(asyncio.Protocol, Owner):
         self._transport.write(data)
         if self.paused and self._transport.get_write_buffer_size() > _FULL_AT:
             self._look()
+
+    async def close(self, timeout: float) -> None:
+        """Say goodbye and wait for the answer, `timeout` seconds at most."""
+        self.protocol.close()
+        try:
+            async with asyncio.timeout(timeout):
+                await self.ended.wait()
+        except TimeoutError:
+            logger.warning("%s did not answer the close in time", self.endpoint)
+        finally:
+            self.abort(ConnectionClosed("the connection is closed"))
 
     def abort(self, error: ConnectionLost) -> None:
         """Drop the line without a word."""

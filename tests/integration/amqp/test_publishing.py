@@ -21,7 +21,7 @@ from libs.amqp import (
     Returned,
 )
 from tests.fixtures.proxy import Proxy
-from tests.integration.amqp.conftest import eventually
+from tests.integration.amqp.conftest import Connect, eventually
 
 
 async def test_confirms_are_awaited_one_by_one_or_as_a_window(connection: Connection) -> None:
@@ -195,6 +195,29 @@ async def test_confirms_that_do_not_come_are_waited_for_in_time(proxied: Connect
 
     with pytest.raises(ConnectionLost):
         await confirmation
+
+
+async def test_a_pause_after_each_read_loses_neither_confirms_nor_returns_nor_heartbeats(
+    connect: Connect,
+) -> None:
+    connection = await connect(read_pause=0.02, heartbeat=1)
+    lost: list[ConnectionLost] = []
+    connection.on_lost(lost.append)
+    channel = await connection.channel(confirms=True, window=100)
+    queue = await channel.declare_queue(Queue(exclusive=True))
+    publisher = channel.publisher("", queue.name, mandatory=True)
+    told: list[AmqpError | None] = []
+
+    for number in range(300):
+        await channel.ready()
+        publisher.publish(b"%d" % number, on_confirm=told.append)
+    await channel.wait_for_confirms()
+    with pytest.raises(Returned):
+        await channel.publish_confirmed("", "nobody", b"body", mandatory=True)
+    await asyncio.sleep(2.5)  # the broker gives up a client that is silent for two heartbeats
+
+    assert told == [None] * 300
+    assert lost == []
 
 
 async def test_of_twenty_thousand_messages_none_is_missing_and_none_comes_twice(
