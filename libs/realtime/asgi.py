@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from libs.realtime.codes import SLOW, Disconnect
 from libs.realtime.connection import Connection
-from libs.realtime.hub import Format
+from libs.realtime.line import Format
 from libs.realtime.session import Session
 
 _FAREWELL = 5.0  # seconds that a client has to take what is due and the close

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from libs.realtime.codes import Disconnect
-from libs.realtime.hub import Line
+from libs.realtime.line import Line
 
 
 class Connection(Line, Protocol):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from libs.realtime.hub import Format
 from libs.realtime.json_codec import JsonCodec
+from libs.realtime.line import Format
 from libs.realtime.protobuf_codec import ProtobufCodec
 from libs.realtime.protocol import Codec
 from libs.realtime.websocket import BINARY, TEXT, frame

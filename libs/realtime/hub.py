@@ -6,51 +6,42 @@ its bytes are shared by all subscribers of that kind, and each connection gets o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
 
-from libs.realtime.protocol import Codec, Publication, Push
+from libs.realtime.deltas import Deltas
+from libs.realtime.line import Format, Line
+from libs.realtime.protocol import Publication, Push
 
 Scheduler: TypeAlias = Callable[[Callable[[], None]], object]
 """Runs a function at the end of this turn: the event loop's ``call_soon``."""
 
 
-class Format(Protocol):
-    """A kind of connection: an encoding, and how its transport frames messages."""
-
-    codec: Codec
-    ping: bytes
-    """A ping, as it travels."""
-
-    def frames(self, messages: Sequence[bytes]) -> bytes:
-        """The messages as they travel."""
-
-    def join(self, frames: Sequence[bytes]) -> bytes:
-        """Several results of `frames` as one."""
-
-
-class Line(Protocol):
-    """The way to one client, as the hub sees it."""
-
-    __slots__ = ()
-
-    format: Format
-    due: list[bytes]
-    """Frames that leave at the end of this turn."""
-    write: Callable[[bytes], object]
-    """Hands bytes to the transport: it neither waits nor raises, nor changes who listens."""
-
-
 class _Room:
-    """The subscribers of one channel, by format; ``watchers`` also hear who comes and goes."""
+    """The subscribers of one channel, by what they share frames in; ``watchers`` also hear who comes and goes."""
 
-    __slots__ = ("due", "lines", "name", "watchers")
+    __slots__ = ("deltas", "due", "lines", "name", "watchers")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.lines: dict[Format, dict[Line, None]] = {}
+        self.deltas = Deltas()
         self.watchers: dict[Line, None] = {}
         self.due: list[Publication] = []
+
+    @property
+    def empty(self) -> bool:
+        return not self.lines and self.deltas.empty
+
+    def shares(self) -> Iterator[tuple[bytes, Iterable[Line]]]:
+        """What is due, as it travels to each group of subscribers."""
+        due, self.due = self.due, []
+        if not due:  # somebody joined in the middle of the turn, and it was sent on then
+            return
+        for line_format, lines in self.lines.items():
+            yield line_format.frames([line_format.codec.push(self.name, one) for one in due]), lines
+        if not self.deltas.empty:
+            yield from self.deltas.shares(self.name, due)
 
 
 class Hub:
@@ -66,16 +57,22 @@ class Hub:
     def listeners(self, channel: str) -> int:
         """How many lines hear the channel."""
         room = self._rooms.get(channel)
-        return sum(len(lines) for lines in room.lines.values()) if room else 0
+        return sum(len(lines) for lines in room.lines.values()) + len(room.deltas) if room else 0
 
-    def join(self, channel: str, line: Line, *, watching: bool = False) -> None:
-        """Let ``line`` hear what is published from now on; what is due already goes to the others alone."""
+    def join(self, channel: str, line: Line, *, watching: bool = False, delta: bool = False) -> None:
+        """Let ``line`` hear what is published from now on; what is due already goes to the others alone.
+
+        ``delta``: after a first whole publication it hears differences.
+        """
         room = self._rooms.get(channel)
         if room is None:
             room = self._rooms[channel] = _Room(channel)
         elif room.due:
             self._spread(room)
-        room.lines.setdefault(line.format, {})[line] = None
+        if delta:
+            room.deltas.add(line)
+        else:
+            room.lines.setdefault(line.format, {})[line] = None
         if watching:
             room.watchers[line] = None
 
@@ -85,11 +82,12 @@ class Hub:
         if room is None:
             return
         room.watchers.pop(line, None)
+        room.deltas.discard(line)
         lines = room.lines.get(line.format, {})
         lines.pop(line, None)
         if not lines:
             room.lines.pop(line.format, None)
-            if not room.lines:
+            if room.empty:
                 del self._rooms[channel]
 
     def publish(self, channel: str, publication: Publication) -> None:
@@ -149,22 +147,12 @@ class Hub:
     @staticmethod
     def _write_at_once(room: _Room) -> None:
         """The common case, one noisy channel and nothing else: straight to the transports."""
-        due, room.due = room.due, []
-        for line_format, lines in room.lines.items():
-            frames = _encoded(room.name, due, line_format)
+        for frames, lines in room.shares():
             for line in lines:
                 line.write(frames)
 
     def _spread(self, room: _Room) -> None:
         """Put what is due in a room into its lines."""
-        due, room.due = room.due, []
-        if not due:  # somebody joined in the middle of the turn, and it was put there then
-            return
-        for line_format, lines in room.lines.items():
-            frames = _encoded(room.name, due, line_format)
+        for frames, lines in room.shares():
             for line in lines:
                 self.send(line, frames)
-
-
-def _encoded(channel: str, publications: Iterable[Publication], line_format: Format) -> bytes:
-    return line_format.frames([line_format.codec.push(channel, one) for one in publications])

@@ -25,6 +25,7 @@ from libs.realtime.codes import (
     Disconnected,
     Refused,
 )
+from libs.realtime.deltas import whole
 from libs.realtime.doorkeeper import Doorkeeper, SubscribeQuestion
 from libs.realtime.feed import Recovery
 from libs.realtime.membership import Subscription
@@ -133,7 +134,7 @@ def enter(
         info=grant.info,
     )
     session.subscriptions[channel.name] = subscription
-    node.hub.join(channel.name, session.connection, watching=rules.join_leave)
+    node.hub.join(channel.name, session.connection, watching=rules.join_leave, delta=result.delta)
     if rules.join_leave:
         node.announce(channel.name, session.info(subscription), joined=True)
     return result
@@ -150,6 +151,10 @@ def _result(session: Session, channel: Channel, request: SubscribeRequest, grant
         recovery = feed.recover(channel, Position(request.offset, request.epoch))
         if not recovery.recovered and request.flag & SubscribeRequest.REJECT_UNRECOVERED:
             raise Refused(UNRECOVERABLE_POSITION)
+    delta = bool(request.delta) and channel.rules.delta
+    missed = recovery.publications
+    if delta:
+        missed = [whole(session.connection.format.codec, one) for one in missed]
     return SubscribeResult(
         expires=bool(ttl),
         ttl=ttl,
@@ -157,9 +162,10 @@ def _result(session: Session, channel: Channel, request: SubscribeRequest, grant
         positioned=True,
         epoch=recovery.position.epoch,
         offset=recovery.position.offset,
-        publications=recovery.publications,
+        publications=missed,
         recovered=recovery.recovered,
         was_recovering=request.recover,
+        delta=delta,
     )
 
 

@@ -16,7 +16,7 @@ from websockets.server import ServerProtocol
 
 from libs.realtime.codes import SHUTDOWN, SLOW, Disconnect
 from libs.realtime.connection import Connection
-from libs.realtime.hub import Format
+from libs.realtime.line import Format
 from libs.realtime.websocket import CLOSE, PONG, FrameReader, close_frame
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing_extensions import override
 
 from libs.realtime.codes import UNSUBSCRIBED_EXPIRED
 from libs.realtime.formats import JSON_MESSAGES, JSON_SOCKET, MessageFormat
-from libs.realtime.hub import Format, Hub
+from libs.realtime.hub import Hub
 from libs.realtime.json_codec import JsonCodec
+from libs.realtime.line import Format
 from libs.realtime.protocol import ClientInfo, Join, Publication, Push
 
 
