@@ -1,9 +1,13 @@
 """`gatehouse migrate`: bring the database up to date, as the role that owns the schema."""
 
 import asyncio
+import time
 
 from apps.cli.record import operator_variables
 from apps.cli.terminal import fail, say
+
+_PATIENCE_SECONDS = 30.0
+_PAUSE_SECONDS = 2.0
 
 
 def migrate() -> None:
@@ -18,8 +22,17 @@ def migrate() -> None:
             "MIGRATION_DATABASE_URL: is required while Gatehouse does not run: the role that owns the schemas"
         )
     role = migrations.role_of(variables.get("DATABASE_URL", owner_url))
-    try:
-        asyncio.run(migrations.migrate(owner_url, service_role=role))
-    except (database.DatabaseAway, database.DatabaseRefused) as error:
-        fail(f"migrate: {error}")
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            asyncio.run(migrations.migrate(owner_url, service_role=role))
+        except database.DatabaseAway as error:
+            if time.monotonic() > deadline:
+                fail(f"migrate: {error}")
+            say(f"migrate: {error}; trying again")
+            time.sleep(_PAUSE_SECONDS)
+        except database.DatabaseRefused as error:
+            fail(f"migrate: {error}")
+        else:
+            break
     say("The database is up to date.")

@@ -1,0 +1,44 @@
+"""`up` on services that are given by their URLs: it starts none of its own and ends none of theirs."""
+
+import httpx
+
+from tests.fixtures.database import MigratedDatabase
+from tests.fixtures.installation import Installation
+from tests.fixtures.services import SessionServices, Vhost
+
+
+def test_given_services_are_used_and_left_alone(
+    installation: Installation, services: SessionServices, database: MigratedDatabase, vhost: Vhost
+) -> None:
+    given = {
+        "DATABASE_URL": database.url,
+        "MIGRATION_DATABASE_URL": database.owner_url,
+        "AMQP_URL": vhost.url,
+        "REDIS_URL": services.redis.url,
+    }
+
+    started = installation.run("up", "--detach", **given)
+
+    assert started.returncode == 0, started.stdout + started.stderr
+    status = installation.status()
+    assert {name: status[name]["url"] for name in ("postgres", "rabbitmq", "redis")} == {
+        "postgres": given["DATABASE_URL"],
+        "rabbitmq": given["AMQP_URL"],
+        "redis": given["REDIS_URL"],
+    }
+    assert _signs_up_and_in(status["gateway"]["url"])
+    assert len(installation.processes()) == 3  # `up` itself, auth_svc, gateway
+    assert installation.run("down").returncode == 0
+    assert installation.processes() == []
+    assert services.rabbitmq.answers()
+    assert services.redis.answers()
+
+
+def _signs_up_and_in(url: str) -> bool:
+    """The gateway's word about who calls counts, although both speak as one RabbitMQ user."""
+    secret = {"password": "seven green bottles"}
+    with httpx.Client(base_url=f"{url}/v1/auth", timeout=20) as client:
+        client.post("/register", json={"email": "max@example.com", **secret}).raise_for_status()
+        tokens = client.post("/login", json={"login": "max@example.com", **secret}).raise_for_status().json()
+        me = client.get("/me", headers={"authorization": f"Bearer {tokens['access_token']}"})
+    return me.is_success
