@@ -1,17 +1,6 @@
 """How a service starts, answers and stops."""
 
-from libs.app.bootstrap import (
-    Application,
-    ContainerFactory,
-    Front,
-    ListenerFactory,
-    RouterFactory,
-    ServiceApp,
-    ServiceContainer,
-    TopologyDeclarator,
-    create_service_app,
-    service_lifespan,
-)
+from libs.app.bootstrap import create_service_app, service_lifespan
 from libs.app.edge import EdgeSettings, Exchange, exchange_of
 from libs.app.errors import DependencyAway, SettingsInvalid, StartFailed
 from libs.app.health import Health, Probe
@@ -27,6 +16,16 @@ from libs.app.problem import (
     UnsupportedMediaType,
 )
 from libs.app.server import run_service
+from libs.app.service import (
+    Application,
+    ContainerFactory,
+    Front,
+    ListenerFactory,
+    RouterFactory,
+    ServiceApp,
+    ServiceContainer,
+    TopologyDeclarator,
+)
 from libs.app.settings import EnvPrefix, ServiceSettings, load_settings
 from libs.app.stopping import stop_within
 

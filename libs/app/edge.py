@@ -16,12 +16,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from libs.app.access_log import Access, AccessLog
+from libs.app.access_log import Access
 from libs.app.client_address import ClientAddress, Network
 from libs.app.cors import Cors, RawHeaders
 from libs.app.logging import current_request_id
-from libs.app.metrics import HttpMetrics
 from libs.app.problem import BodyTooLarge, problem_of
+from libs.app.tally import Tally
 from libs.messaging import new_message_id
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
@@ -60,7 +60,7 @@ class EdgeSettings(BaseModel):
     security_headers: bool = Field(
         default=True,
         validation_alias="SECURITY_HEADERS",
-        description="Send the headers that keep browsers from sniffing, framing and leaking (OWASP Secure Headers).",
+        description="Tell browsers not to guess types and not to frame answers (OWASP REST Security).",
     )
     hsts_seconds: int = Field(
         0,
@@ -146,33 +146,26 @@ def exchange_of(scope: Scope) -> Exchange:
 class Edge:
     """Plain ASGI around the routes; a WebSocket only gets its client's address."""
 
-    def __init__(self, app: ASGIApp, *, settings: EdgeSettings, access_log: AccessLog | None = None) -> None:
+    def __init__(self, app: ASGIApp, *, settings: EdgeSettings, tally: Tally) -> None:
         self._app = app
         self._max_body = settings.max_body
         self._address = ClientAddress(settings.trusted_proxies)
         self._cors = Cors(settings.cors_origins) if settings.cors_origins else None
         self._static_headers = _static_headers(settings)
-        self._access_log = access_log
-        self._metrics = HttpMetrics()
+        self._tally = tally
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, one WebSocket, or the lifespan."""
-        if scope["type"] == "http":
-            await self._http(scope, receive, send)
-            return
+        """One request, or one WebSocket."""
         if scope["type"] == "websocket":
             scope["client"] = (self._address.of(scope), 0)
-        await self._app(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app(scope, receive, send)
+            return
         started = time.perf_counter()
-        headers = dict(scope["headers"])
-        exchange = self._open(scope, headers, receive, send)
-        scope[_SCOPE_KEY] = exchange
+        exchange = scope[_SCOPE_KEY] = self._open(scope, receive, send)
         current_request_id.set(exchange.request_id)
         try:
-            if self._cors is not None and (preflight := self._cors.preflight(scope["method"], headers)):
-                await exchange.send({"type": "http.response.start", "status": 204, "headers": preflight})
+            if self._cors is not None and (answer := self._cors.preflight(scope["method"], exchange.headers)):
+                await exchange.send({"type": "http.response.start", "status": 204, "headers": answer})
                 await exchange.send({"type": "http.response.body", "body": b""})
             else:
                 await self._app(scope, exchange.receive, exchange.send)
@@ -183,9 +176,10 @@ class Edge:
                 raise
             await problem_of(error)(scope, receive, exchange.send)
         finally:
-            self._tell(scope, exchange, time.perf_counter() - started)
+            self._tally.add(_access(scope, exchange, time.perf_counter() - started))
 
-    def _open(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send) -> Exchange:
+    def _open(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
+        headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_message_id()
         answer_headers = [(b"x-request-id", request_id.encode()), *self._static_headers]
@@ -195,14 +189,18 @@ class Edge:
             headers, self._address.of(scope), request_id, self._max_body, answer_headers, receive, send
         )
 
-    def _tell(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
-        status = exchange.status or _CLOSED_BY_CLIENT
-        route = getattr(scope.get("route"), "path", "")
-        self._metrics.observe(scope["method"], route, status, seconds)
-        if self._access_log is not None:
-            self._access_log.write(
-                Access(scope["method"], scope["path"], status, seconds, exchange.client, exchange.request_id)
-            )
+
+def _access(scope: Scope, exchange: Exchange, seconds: float) -> Access:
+    return Access(
+        time.time(),
+        scope["method"],
+        getattr(scope.get("route"), "path", ""),
+        scope["path"],
+        exchange.status or _CLOSED_BY_CLIENT,
+        seconds,
+        exchange.client,
+        exchange.request_id,
+    )
 
 
 def _static_headers(settings: EdgeSettings) -> RawHeaders:
@@ -211,8 +209,6 @@ def _static_headers(settings: EdgeSettings) -> RawHeaders:
         headers += [
             (b"x-content-type-options", b"nosniff"),
             (b"content-security-policy", b"frame-ancestors 'none'"),
-            (b"referrer-policy", b"no-referrer"),
-            (b"cross-origin-opener-policy", b"same-origin"),
         ]
     if settings.hsts_seconds:
         headers.append(

@@ -23,12 +23,13 @@ from starlette.types import ASGIApp
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from libs.app.bootstrap import ServiceApp, service_lifespan
+from libs.app.bootstrap import service_lifespan
 from libs.app.errors import SettingsInvalid, StartFailed
 from libs.app.health import Probe, operations_routes
 from libs.app.listening import bind
 from libs.app.logging import configure_logging
 from libs.app.problem import HeadTooLarge, Malformed, ProblemResponse
+from libs.app.service import ServiceApp
 from libs.messaging import AppError
 
 _log = structlog.get_logger(__name__)
@@ -176,6 +177,7 @@ async def _serve(
     http = app.settings.http
     operations = app.settings.operations
     async with AsyncExitStack() as opened:
+        opened.callback(app.tally.flush)
         door = opened.enter_context(bind(operations.host, operations.port))
         public = (
             opened.enter_context(bind(http.host, http.port, reuse_port=http.reuse_port)) if http else None
@@ -185,7 +187,7 @@ async def _serve(
         await opened.enter_async_context(service_lifespan(app))
         if http is not None and public is not None:
             server = _server(
-                app,
+                app.entrance,
                 http.stop_timeout,
                 keep_alive=http.keep_alive,
                 websockets=websockets,
@@ -212,6 +214,7 @@ def _server(
     """A server whose signals, lifespan, access log and client addresses are the service's own."""
     config = uvicorn.Config(
         app,
+        interface="asgi3",
         http=BoundedHttp,
         ws=websockets or "none",
         loop="none",

@@ -52,7 +52,12 @@ def document_routes(routes: Iterable[ContractRoute], keys: PublicKeys) -> APIRou
         return Response(described, media_type="application/json", headers={"cache-control": "no-cache"})
 
     async def docs(_request: Request) -> Response:
-        headers = {"content-security-policy": _PAGE_POLICY, "cache-control": "no-cache"}
+        headers = {
+            "content-security-policy": _PAGE_POLICY,
+            "referrer-policy": "no-referrer",
+            "cross-origin-opener-policy": "same-origin",
+            "cache-control": "no-cache",
+        }
         return Response(page, media_type="text/html", headers=headers)
 
     async def page_script(_request: Request) -> Response:

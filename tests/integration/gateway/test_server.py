@@ -92,8 +92,12 @@ class TestPorts:
         assert (await client.get(f"{service.public}/quick")).json() == "quick"
         assert (await client.get(f"{service.public}/metrics")).status_code == 404
         assert (await client.get(f"{service.operations}/quick")).status_code == 404
-        metrics = (await client.get(f"{service.operations}/metrics")).text
-        assert 'gatehouse_http_requests_total{method="GET",route="/quick",status="200"} 1.0' in metrics
+        async with asyncio.timeout(5):
+            while True:
+                metrics = (await client.get(f"{service.operations}/metrics")).text
+                if 'request_seconds_count{method="GET",route="/quick",status="200"} 1.0' in metrics:
+                    break
+                await asyncio.sleep(0.05)
         for address in (service.public, service.operations):
             assert (await client.get(f"{address}/healthz")).status_code == 200
             assert (await client.get(f"{address}/readyz")).json() == {"status": "ready", "missing": []}

@@ -12,7 +12,9 @@ from starlette.types import ASGIApp, Scope
 
 from libs.app import EdgeSettings
 from libs.app.edge import Edge
+from libs.app.metrics import HttpMetrics
 from libs.app.problem import render_errors
+from libs.app.tally import Tally
 from libs.domain.auth import (
     KEYS,
     REVOCATIONS,
@@ -104,7 +106,11 @@ class Door:
         self.gate = Gate(operations, bus=self.bus, authorization=self.authorization, open_paths=open_paths)
         self.behind = FastAPI(openapi_url=None)
         render_errors(self.behind)
-        self.app: ASGIApp = Edge(self.gate.before(self), settings=EdgeSettings(max_body=max_body))
+        self.app: ASGIApp = Edge(
+            self.gate.before(self),
+            settings=EdgeSettings(max_body=max_body),
+            tally=Tally(HttpMetrics()),
+        )
 
     async def __call__(self, scope: Scope, receive: object, send: object) -> None:
         await self.behind(scope, receive, send)  # type: ignore[arg-type]  # ASGI's own callables

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from libs.app.edge import Edge, EdgeSettings
 from libs.gateway import DOCUMENT_PATHS, document_routes
 from tests.unit.libs.app.asgi import Answer, ask
 from tests.unit.libs.gateway import operations as notes
@@ -97,7 +96,7 @@ async def test_every_document_is_open_to_all() -> None:
     )
 
 
-async def test_the_pages_are_dressed_like_every_answer() -> None:
-    world = World()
-    app = Edge(world.app, settings=EdgeSettings())
-    assert (await ask(app, path="/docs")).header("x-content-type-options") == "nosniff"
+async def test_the_page_is_dressed_for_browsers() -> None:
+    answer = await World().get("/docs")
+    assert answer.header("x-content-type-options") == "nosniff"
+    assert answer.header("referrer-policy") == "no-referrer"
