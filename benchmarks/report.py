@@ -45,7 +45,7 @@ def circumstances(*packages: str) -> Fields:
             "processor": _processor(),
             "cores": len(os.sched_getaffinity(0)),
             "load_before": os.getloadavg()[0],
-            "system": platform.platform(),
+            "system": f"{platform.system()} {platform.machine()}",
         },
         "versions": {
             "python": platform.python_version(),
