@@ -16,6 +16,7 @@ from libs.local.ports import free_port, is_free
 from libs.local.records import Records
 
 _DATA_OF_ROOT = Path("/var/lib/gatehouse")
+_OWNER_FILE = "folder"  # says in root's data which folder it belongs to
 _PATIENCE_SECONDS = 0.5  # somebody who only looks whether the state is owned holds the lock for a moment
 
 
@@ -58,6 +59,7 @@ class State:
             # The services' own users pass through here on their way to their folders; they cannot list it.
             _DATA_OF_ROOT.chmod(0o711)
             self.data.chmod(0o711)
+            write_private(self.data / _OWNER_FILE, str(self.folder))
 
     def release(self) -> None:
         """Let another process own the state."""
@@ -130,6 +132,12 @@ class State:
             kept[name] = value
             write_private(path, json.dumps(kept, indent=2) + "\n")
         return kept[name]
+
+
+def orphaned(below: Path) -> list[State]:
+    """The states whose folder was below this one and is gone, while their data, which lies elsewhere, is not."""
+    owners = [Path(file.read_text("utf-8")) for file in _DATA_OF_ROOT.glob(f"*/{_OWNER_FILE}")]
+    return [State(folder) for folder in owners if folder.is_relative_to(below) and not folder.exists()]
 
 
 def _locked(lock: int, kind: int) -> bool:

@@ -7,18 +7,19 @@ from pathlib import Path
 
 from libs.local.errors import AlreadyRunningError
 from libs.local.services import LocalServices
-from libs.local.state import State
+from libs.local.state import State, orphaned
 
 
 @contextlib.contextmanager
 def temporary_services(purpose: str) -> Generator[LocalServices]:
     """Services whose data goes with the block; none is started yet.
 
-    What a session of the same purpose has left that was killed is removed first.
+    What a session of the same purpose has left that was killed is removed first, and what lost its temporary folder.
     """
     prefix = f"gatehouse-{purpose}-"
-    for abandoned in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        _sweep(State(abandoned))
+    temporary = Path(tempfile.gettempdir())
+    for abandoned in (*map(State, temporary.glob(f"{prefix}*")), *orphaned(temporary)):
+        _sweep(abandoned)
     local = LocalServices(Path(tempfile.mkdtemp(prefix=prefix)))
     try:
         with local:
