@@ -12,8 +12,9 @@ import pytest
 import libs
 from libs.messaging import AppError
 from libs.messaging import topology as wire
+from libs.realtime import codes
 from tests.architecture.pages import CODE, DOCS, LINK, PAGES, anchors, prose, rows, section, text
-from tests.architecture.tree import ROOT, name
+from tests.architecture.tree import ROOT, name, sources
 
 
 def broken(page: Path) -> Iterator[str]:
@@ -105,6 +106,18 @@ def test_the_names_on_the_wire_are_those_of_the_topology() -> None:
     }
 
     assert listed == named
+
+
+def test_the_close_codes_are_those_of_the_realtime_door() -> None:
+    listed = [row[0] for row in rows(section(DOCS / "reference" / "realtime.md", "## Codes"))]
+    spoken = "".join(text(path) for path in sources("libs/realtime") if path.name != "codes.py")
+    sent = {
+        str(one.code)
+        for constant, one in vars(codes).items()
+        if isinstance(one, codes.Disconnect) and re.search(rf"\b{constant}\b", spoken)
+    }
+
+    assert listed == sorted(sent)
 
 
 def defined(path: Path) -> set[str]:
