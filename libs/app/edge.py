@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -26,6 +26,8 @@ from libs.messaging import new_message_id
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _SCOPE_KEY = "gatehouse.exchange"
+WRITE_ANSWER = "gatehouse.write_answer"
+"""Under this name a server offers, in the scope's extensions, to write a whole answer at once."""
 _CLOSED_BY_CLIENT = 499  # what access logs write, since nginx, for an answer that nobody waited for
 
 
@@ -37,6 +39,10 @@ def _words(value: object) -> object:
 def _networks(value: object) -> object:
     words = _words(value)
     return [ip_network(word, strict=False) for word in words] if isinstance(words, list) else words
+
+
+WriteAnswer: TypeAlias = Callable[[int, RawHeaders, bytes], bool]
+"""Writes status, headers and body; False where it cannot do so now, and ASGI's way must be gone."""
 
 
 class EdgeSettings(BaseModel):
@@ -82,6 +88,7 @@ class Exchange:
         "_read",
         "_receive",
         "_send",
+        "_write",
         "client",
         "ended",
         "headers",
@@ -98,6 +105,7 @@ class Exchange:
         answer_headers: RawHeaders,
         receive: Receive,
         send: Send,
+        write: WriteAnswer | None,
     ) -> None:
         self.headers = headers
         """The request's headers by lower-case name; of a repeated one, the last."""
@@ -113,6 +121,7 @@ class Exchange:
         self._answer_headers = answer_headers
         self._receive = receive
         self._send = send
+        self._write = write
 
     async def receive(self) -> Message:
         """ASGI's receive; refuses a body as soon as it cannot fit, at best before any of it is read.
@@ -126,6 +135,18 @@ class Exchange:
         if self._read > self._limit:
             raise HTTPException(BodyTooLarge.status)
         return message
+
+    async def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        """Answer at once: in one write where the server offers it, else as ASGI says.
+
+        ``headers`` must hold what the body needs, and nothing that a client could have written.
+        """
+        if self._write is not None and self._write(status, [*headers, *self._answer_headers], body):
+            self.status = status
+            self.ended = True
+            return
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
 
     def send(self, message: Message) -> Awaitable[None]:
         """ASGI's send, with the edge's headers added."""
@@ -185,9 +206,9 @@ class Edge:
         answer_headers = [(b"x-request-id", request_id.encode()), *self._static_headers]
         if self._cors is not None:
             answer_headers += self._cors.answer(headers)
-        return Exchange(
-            headers, self._address.of(scope), request_id, self._max_body, answer_headers, receive, send
-        )
+        address = self._address.of(scope)
+        write = scope["extensions"].get(WRITE_ANSWER) if "extensions" in scope else None
+        return Exchange(headers, address, request_id, self._max_body, answer_headers, receive, send, write)
 
 
 def _access(scope: Scope, exchange: Exchange, seconds: float) -> Access:

@@ -13,6 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, NoReturn, cast
 
 import structlog
@@ -21,9 +22,11 @@ import uvloop
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from typing_extensions import override
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from libs.app.bootstrap import service_lifespan
+from libs.app.edge import WRITE_ANSWER
 from libs.app.errors import SettingsInvalid, StartFailed
 from libs.app.health import Probe, operations_routes
 from libs.app.listening import bind
@@ -64,6 +67,12 @@ class BoundedHttp(HttpToolsProtocol):
             self._between_heads(len(data))
 
     @override
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        extensions: dict[str, Any] = {WRITE_ANSWER: partial(_write_answer, cycle)}
+        cycle.scope["extensions"] = extensions
+        super()._start_asgi_task(cycle, app)
+
+    @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(Malformed())
 
@@ -91,6 +100,24 @@ class BoundedHttp(HttpToolsProtocol):
         head = STATUS_LINE[error.status] + headers + b"connection: close\r\n\r\n"
         self.transport.write(head + bytes(response.body))
         self.transport.close()
+
+
+def _write_answer(
+    cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> bool:
+    """The whole answer in one write, without looking at each header again: half of what an answer costs in uvicorn."""
+    if cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+    end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+    content = b"" if cycle.scope["method"] == "HEAD" else body
+    cycle.transport.write(b"".join([STATUS_LINE[status], *lines, end, content]))
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 class ServiceServer(uvicorn.Server):

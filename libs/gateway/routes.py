@@ -68,14 +68,13 @@ class ContractRoute:
         except ClientGone:
             return
         else:
-            await self._reply(reply, send)
+            await self._reply(reply, exchange)
 
-    async def _reply(self, reply: bytes, send: Send) -> None:
-        headers = self._headers
-        if self._has_reply:
-            headers = [*headers, (b"content-length", b"%d" % len(reply))]
-        await send({"type": "http.response.start", "status": self.http.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply if self._has_reply else b""})
+    def _reply(self, reply: bytes, exchange: Exchange) -> Awaitable[None]:
+        if not self._has_reply:
+            return exchange.answer(self.http.status, self._headers, b"")
+        headers = [*self._headers, (b"content-length", b"%d" % len(reply))]
+        return exchange.answer(self.http.status, headers, reply)
 
 
 class Resource:

@@ -10,9 +10,11 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from libs.app import (
+    Application,
     EdgeSettings,
     EnvPrefix,
     HttpSettings,
@@ -20,6 +22,7 @@ from libs.app import (
     ServiceApp,
     ServiceSettings,
     create_service_app,
+    exchange_of,
     run_service,
 )
 from libs.containers.container import Container, opening
@@ -50,6 +53,22 @@ class Bus(MemoryBus):
     async def close(self) -> None:
         await super().close()
         say("bus closed")
+
+
+class Quick:
+    """Answers `/front` in one write, and lets everything else through."""
+
+    def before(self, app: Application) -> ASGIApp:
+        """The application behind it."""
+
+        async def front(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] != "/front":
+                await app(scope, receive, send)
+                return
+            headers = [(b"content-type", b"text/plain"), (b"content-length", b"5")]
+            await exchange_of(scope).answer(200, headers, b"front")
+
+        return front
 
 
 class Listener:
@@ -91,6 +110,10 @@ class SmallContainer(Container):
     async def listen(self) -> Listener:
         """Hear nothing."""
         return Listener()
+
+    def front(self) -> Quick:
+        """What stands before all routes."""
+        return Quick()
 
     def routes(self) -> APIRouter:
         """A quick answer, a slow one, an endless one, and one that fails."""
@@ -138,7 +161,7 @@ def create_app() -> ServiceApp[SmallSettings, SmallContainer]:
         container_factory=SmallContainer.create,
         topology_declarator=SmallContainer.declare,
         listener_factories=[SmallContainer.listen],
-        routers=[SmallContainer.routes],
+        routers=[SmallContainer.front, SmallContainer.routes],
     )
 
 

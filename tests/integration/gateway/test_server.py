@@ -237,6 +237,23 @@ class TestWire:
         assert answer.count(b"HTTP/1.1 200") == 3
         assert answer.endswith(b'{"status":"ok"}')
 
+    async def test_an_answer_in_one_write_keeps_to_http(
+        self, service: Small, client: httpx.AsyncClient
+    ) -> None:
+        for _ in range(3):
+            answer = await client.get(f"{service.public}/front")
+            assert (answer.status_code, answer.text) == (200, "front")
+        assert {"date", "x-request-id", "x-content-type-options"} <= set(answer.headers)
+        head = await client.head(f"{service.public}/front")
+        assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", "5")
+        one = b"GET /front HTTP/1.1\r\nhost: x\r\n\r\n"
+        last = b"GET /front HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        several = await said_to(service.public, one + one + last)
+        assert several.count(b"HTTP/1.1 200 OK") == several.count(b"\r\n\r\nfront") == 3
+        assert several.count(b"connection: close") == 1
+        old = await said_to(service.public, b"GET /front HTTP/1.0\r\n\r\n")
+        assert old.endswith(b"connection: close\r\n\r\nfront")
+
     async def test_a_large_body_in_chunks_is_refused(self, service: Small) -> None:
         head = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
         chunk = b"2000\r\n" + b" " * 0x2000 + b"\r\n"
