@@ -119,8 +119,12 @@ class Session:
         """Take a frame: its commands are done one after the other, its calls side by side."""
         if self.closed:
             return
+        codec = self.connection.format.codec
+        if frame == codec.ping and self.awaiting_pong:  # all that an idle client ever says
+            self.awaiting_pong = False
+            return
         try:
-            commands = self.connection.format.codec.decode(frame)
+            commands = codec.decode(frame)
         except Malformed:
             self.end(BAD_COMMAND)
             return
