@@ -161,12 +161,14 @@ class Channel(Declarations):
         exclusive: bool = False,
         arguments: Arguments | None = None,
         prefetch: int | None = None,
+        on_restored: Callable[[], None] | None = None,
         timeout: float | None = None,
     ) -> Consumer:
         """Start a consumer. `callback` is called with each delivery as it is read from the socket.
 
         It must not block; what takes time belongs into a task. `prefetch` bounds this consumer's unsettled
         deliveries (None: the channel's own bound). `arguments` may be a callable, asked at every restore.
+        `on_restored` is called each time the consumer runs again after an interruption.
         """
         subscription = Subscription(
             tag=f"{self.number}.{next(self._tags)}",
@@ -176,6 +178,7 @@ class Channel(Declarations):
             exclusive=exclusive,
             arguments=arguments if arguments is not None else {},
             prefetch=prefetch,
+            on_restored=on_restored,
         )
         consumer = Consumer(self.protocol, subscription, self.timeout, self._cancelled)
         await consumer.start(timeout)

@@ -260,7 +260,9 @@ class ChannelProtocol:
 
     def _restart(self, subscription: Subscription) -> None:
         def resolve(_: Method | None, error: AmqpError | None) -> None:
-            if isinstance(error, ChannelClosed) and subscription.active:
+            if error is None:
+                subscription.restored()
+            elif isinstance(error, ChannelClosed) and subscription.active:
                 self._lose(subscription, error)
 
         try:

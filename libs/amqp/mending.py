@@ -99,6 +99,7 @@ class Mender:
                 logger.exception("consumer %s of queue %r", subscription.tag, subscription.queue)
             else:
                 logger.info("consumer %s of queue %r is back", subscription.tag, subscription.queue)
+                subscription.restored()
                 return
 
     async def _restore_queue(self, name: str) -> None:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from libs.domain.auth import KEYS_ROTATED, SESSION_REVOKED, KeysRotated, SessionRevoked
 from libs.gateway.keys import PublicKeys
 from libs.gateway.revocation import Revocations, catch_up
-from libs.messaging import AppError, Bus, Listeners, Subscription
+from libs.messaging import AppError, Bus, ControlSubscription, Listeners, Subscription
 
 _log = structlog.get_logger(__name__)
 _TICK = 1.0  # seconds
@@ -33,7 +33,7 @@ class AuthFeed(Subscription):
         self._refusal = ""
         self._wake = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
-        self._control: Subscription | None = None
+        self._control: ControlSubscription | None = None
 
     async def start(self) -> Subscription:
         """Bind the control queue, and follow from then on."""
@@ -72,7 +72,7 @@ class AuthFeed(Subscription):
         while True:
             if self._behind:
                 await self._catch_up()
-            if not self._behind and self._bus.connected:
+            if not self._behind and self._control is not None and self._control.hears:
                 self._revocations.confirm()
             self._revocations.forget_expired()
             with contextlib.suppress(TimeoutError):

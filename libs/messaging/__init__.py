@@ -1,6 +1,6 @@
 """How services speak: contracts, the bus and its promises, errors that travel, deadlines that travel."""
 
-from libs.messaging.bus import Bus, Subscription
+from libs.messaging.bus import Bus, ControlSubscription, Subscription
 from libs.messaging.caller import ANONYMOUS, Caller, Client, Identity, acting_for, current_caller
 from libs.messaging.contract import (
     AUTHENTICATED,
@@ -54,6 +54,7 @@ __all__ = [
     "CallError",
     "Caller",
     "Client",
+    "ControlSubscription",
     "Deadline",
     "Empty",
     "Event",

@@ -18,6 +18,14 @@ class Subscription(Protocol):
         """Take nothing new and finish what runs, within a bound; giving nothing back to the queue."""
 
 
+class ControlSubscription(Subscription, Protocol):
+    """A table that one process hears, whatever others hear."""
+
+    @property
+    def hears(self) -> bool:
+        """Whether its queue stands and is listened to now."""
+
+
 class Bus(Protocol):
     """Calls are answered once or fail with a typed error; events are delivered at least once.
 
@@ -57,10 +65,12 @@ class Bus(Protocol):
     async def subscribe(self, listeners: Listeners) -> Subscription:
         """Hear the table's events: each event goes to one process of the service."""
 
-    async def control(self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]) -> Subscription:
+    async def control(
+        self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]
+    ) -> ControlSubscription:
         """Hear the table's events in *this* process, whatever others hear.
 
-        What happens while the connection is away is not heard, so ``bound`` is awaited whenever the queue stands anew.
+        What happens while the connection is away is not heard, so ``bound`` is awaited whenever it is heard anew.
         """
 
     async def drain(self) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from typing_extensions import override
 
-from libs.messaging.bus import Bus, Subscription
+from libs.messaging.bus import Bus, ControlSubscription, Subscription
 from libs.messaging.caller import Caller, current_caller
 from libs.messaging.contract import AnyOperation, Event, Operation, PayloadT, ReplyT, RequestT
 from libs.messaging.deadline import Deadline
@@ -96,12 +96,18 @@ class _Server(Subscription):
 
 
 @dataclass(eq=False)
-class _Hearing(Subscription):
+class _Hearing(ControlSubscription):
     """One process that hears a table's events."""
 
     broker: MemoryBroker
     listeners: Listeners
+    bus: MemoryBus
     tasks: Tasks[bool] = field(default_factory=Tasks)
+
+    @property
+    @override
+    def hears(self) -> bool:
+        return self.bus.connected and self in self.broker.controls
 
     def deliver(self, message: EventMessage) -> None:
         event, listener = self.listeners.routes[message.name]
@@ -225,13 +231,15 @@ class MemoryBus(Bus):
         return self._hear(listeners, self.broker.shared[listeners.service])
 
     @override
-    async def control(self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]) -> Subscription:
+    async def control(
+        self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]
+    ) -> ControlSubscription:
         hearing = self._hear(listeners, self.broker.controls)
         await bound()
         return hearing
 
-    def _hear(self, listeners: Listeners, hearings: list[_Hearing]) -> Subscription:
-        hearing = _Hearing(self.broker, listeners)
+    def _hear(self, listeners: Listeners, hearings: list[_Hearing]) -> _Hearing:
+        hearing = _Hearing(self.broker, listeners, self)
         hearings.append(hearing)
         self._subscriptions.append(hearing)
         return hearing

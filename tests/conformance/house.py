@@ -9,7 +9,7 @@ from typing import Protocol
 from typing_extensions import override
 
 from libs.amqp import Channel, Connection, Delivery, Endpoint, Properties
-from libs.messaging import Bus, EventMessage, Handlers, Listeners, Subscription
+from libs.messaging import Bus, ControlSubscription, EventMessage, Handlers, Listeners, Subscription
 from libs.messaging.memory import MemoryBroker, MemoryBus
 from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
@@ -36,7 +36,7 @@ class House(Protocol):
     async def subscribe(self, bus: Bus, listeners: Listeners) -> Subscription: ...
     async def control(
         self, bus: Bus, listeners: Listeners, *, bound: Callable[[], Awaitable[None]] = _nothing
-    ) -> Subscription: ...
+    ) -> ControlSubscription: ...
     async def make_log(self) -> None: ...
     async def log(self, *, count: int) -> list[EventMessage]: ...
     async def dead_letters(self, service: str, *, count: int) -> list[EventMessage]: ...
@@ -68,7 +68,7 @@ class MemoryHouse(House):
     @override
     async def control(
         self, bus: Bus, listeners: Listeners, *, bound: Callable[[], Awaitable[None]] = _nothing
-    ) -> Subscription:
+    ) -> ControlSubscription:
         return await bus.control(listeners, bound=bound)
 
     @override
@@ -140,7 +140,7 @@ class RabbitHouse(House):
     @override
     async def control(
         self, bus: Bus, listeners: Listeners, *, bound: Callable[[], Awaitable[None]] = _nothing
-    ) -> Subscription:
+    ) -> ControlSubscription:
         return await bus.control(listeners, bound=bound)
 
     @override

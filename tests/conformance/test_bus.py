@@ -441,10 +441,14 @@ class TestEvents:
     async def test_a_stopped_listener_hears_no_more(self, house: House, bus: Bus) -> None:
         heard = Heard()
         subscription = await house.control(await house.bus("gateway-1"), hearing("gateway", heard))
+        states = [subscription.hears]
         await bus.publish(SHIPPED, Shipped(number=1))
         await heard.until(1)
 
         await subscription.stop()
+
+        states.append(subscription.hears)
+        assert states == [True, False]
 
         with pytest.raises(Unavailable):
             await bus.publish(SHIPPED, Shipped(number=2), mandatory=True)

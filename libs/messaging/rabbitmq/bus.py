@@ -14,7 +14,7 @@ from typing import Self
 from typing_extensions import override
 
 from libs.amqp import AmqpError, Channel, Connection, Queue
-from libs.messaging.bus import Bus, Subscription
+from libs.messaging.bus import Bus, ControlSubscription, Subscription
 from libs.messaging.caller import Caller, current_caller
 from libs.messaging.contract import AnyOperation, Event, Operation, PayloadT, ReplyT, RequestT
 from libs.messaging.errors import TimedOut, Unavailable
@@ -175,7 +175,9 @@ class RabbitBus(Bus):
         return hearing
 
     @override
-    async def control(self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]) -> Subscription:
+    async def control(
+        self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]
+    ) -> ControlSubscription:
         control = Control(listeners, self._settings, process=self._process, bound=bound)
         self._subscriptions.append(control)
         await control.bind(self._lines.consuming)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -75,18 +76,20 @@ class Hearing(Subscription):
         self._listeners = listeners
         self._settings = settings
         self._tasks: Tasks[bool] = Tasks()
-        self._consumer: Consumer | None = None
+        self.consumer: Consumer | None = None
         self._channel: Channel | None = None
 
-    async def start(self, connection: Connection, queue: str) -> None:
+    async def start(
+        self, connection: Connection, queue: str, *, on_restored: Callable[[], None] | None = None
+    ) -> None:
         """Consume the queue."""
         self._channel = await connection.channel(prefetch=self._listeners.slots)
-        self._consumer = await self._channel.consume(queue, self.on_event)
+        self.consumer = await self._channel.consume(queue, self.on_event, on_restored=on_restored)
 
     @override
     async def stop(self) -> None:
-        if self._consumer is not None:
-            await self._consumer.cancel()
+        if self.consumer is not None:
+            await self.consumer.cancel()
         await self._tasks.finish(self._settings.drain_timeout)
         if self._channel is not None:
             await self._channel.close()

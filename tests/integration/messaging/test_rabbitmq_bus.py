@@ -13,6 +13,7 @@ from libs.messaging import (
     Caller,
     CallError,
     Client,
+    ControlSubscription,
     Empty,
     Event,
     Handlers,
@@ -69,6 +70,11 @@ async def until(condition: Callable[[], bool] | Callable[[], Awaitable[bool]], s
             if found if isinstance(found, bool) else await found:
                 return
             await asyncio.sleep(0.02)
+
+
+def hears(control: ControlSubscription) -> bool:
+    """Asked anew each time: what a property said before proves nothing."""
+    return control.hears
 
 
 async def next_delivery(tap: Connection, queue: str) -> Delivery:
@@ -317,7 +323,8 @@ class TestLoss:
         listeners.on(TOLD, listen)
         await serve(service, table(WHO, who))
         await service.declare(realtime_log(max_bytes=1_000_000))
-        await gateway.control(listeners, bound=on_bound)
+        control = await gateway.control(listeners, bound=on_bound)
+        assert hears(control)
         assert await gateway.call(WHO, Empty()) == Seen()
 
         await asyncio.sleep(
@@ -329,6 +336,7 @@ class TestLoss:
             await gateway.call(WHO, Empty())
         with pytest.raises(Unavailable):
             await gateway.check()
+        assert not hears(control)
         stored = asyncio.create_task(self._store(service))
         await asyncio.to_thread(broker.start)
 
@@ -340,6 +348,7 @@ class TestLoss:
 
         await until(answers, seconds=40)
         await until(lambda: len(bound) == 2)
+        assert hears(control)
         await service.publish(TOLD, Seen(sub="after"), mandatory=True)
         await until(lambda: heard == ["after"])
         async with asyncio.timeout(20):

@@ -20,7 +20,7 @@ from libs.domain.auth import (
 from libs.domain.auth import Revocations as Page
 from libs.gateway import AuthFeed, PublicKeys, Revocations, RevocationSettings
 from libs.infra.jwt import TokenSettings, TokenVerifier
-from libs.messaging import Listeners, Subscription
+from libs.messaging import ControlSubscription, Listeners
 from libs.messaging.memory import MemoryBus
 from tests.unit.libs.gateway.door import AuthService, Issuer, eventually
 
@@ -42,7 +42,9 @@ class Bus(MemoryBus):
         return self.online
 
     @override
-    async def control(self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]) -> Subscription:
+    async def control(
+        self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]
+    ) -> ControlSubscription:
         self.order.append("bound")
         self.bound = bound
         return await super().control(listeners, bound=bound)
