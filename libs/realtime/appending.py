@@ -49,7 +49,7 @@ class Appender:
                 channel = await self._current()
                 await channel.publish_confirmed("", REALTIME_STREAM, body, properties, mandatory=True)
         except (AmqpError, TimeoutError) as error:
-            _log.warning("realtime_record_not_stored", error=type(error).__name__)
+            _log.debug("realtime_record_not_stored_yet", error=type(error).__name__)
             await self._abandon(channel)
             return False
         return True

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _SECONDS_BETWEEN_SWEEPS = 1.0
+_LAST_WORDS = 2.0  # seconds that what runs at a stop may still take
 
 
 class Node:
@@ -62,20 +63,23 @@ class Node:
         """Why no new client is let in."""
         self._renewals: dict[tuple[str, str], Present] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._clocks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Read the log up to now and start the clocks."""
         await self.log.start(self.feed)
-        self.spawn(self.wheel.turn())
-        self.spawn(self._sweep())
+        self._clocks = [self.spawn(self.wheel.turn()), self.spawn(self._sweep())]
 
     async def stop(self) -> None:
         """Send everybody away, end what still runs, and let the log go; harmless when repeated."""
         self.dismiss(SHUTDOWN)
-        tasks = list(self._tasks)
-        for task in tasks:
+        for clock in self._clocks:
+            clock.cancel()
+        if self._tasks:  # who left is taken out of its channels
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS)
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.log.stop()
 
     def dismiss(self, disconnect: Disconnect) -> None:

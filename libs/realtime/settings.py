@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import from_json
 
 Rule: TypeAlias = Literal["anyone", "authenticated", "owner", "token", "service"]
@@ -197,6 +197,14 @@ class RealtimeSettings(BaseModel):
         validation_alias="GATEWAY_REALTIME_WINDOW_BYTES",
         description="Memory of one process for the history of all channels (bytes).",
     )
+
+    @model_validator(mode="after")
+    def _answers_before_the_next_ping(self) -> RealtimeSettings:
+        if self.pong_timeout >= self.ping_interval:
+            raise ValueError(
+                "GATEWAY_REALTIME_PONG_TIMEOUT must be shorter than GATEWAY_REALTIME_PING_INTERVAL"
+            )
+        return self
 
     @property
     def longest_history(self) -> int:

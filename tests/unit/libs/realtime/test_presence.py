@@ -153,3 +153,14 @@ async def test_other_namespaces_tell_nobody(ann: FakeClient, bob: FakeClient) ->
     await turns()
 
     assert ann.pushes() == []
+
+
+async def test_a_process_that_stops_takes_its_clients_out(
+    presence: Remembered, node: Node, ann: FakeClient
+) -> None:
+    await ann.ask(subscribe={"channel": "room:1"})
+
+    await node.stop()
+
+    assert presence.entries == {}
+    assert await ann.until_closed() == (3001, "shutdown")

@@ -41,3 +41,8 @@ def test_namespaces_are_read_from_json() -> None:
 def test_wrong_namespaces_are_refused(value: str) -> None:
     with pytest.raises(ValidationError):
         RealtimeSettings(GATEWAY_REALTIME_NAMESPACES=value)
+
+
+def test_a_client_answers_before_the_next_ping() -> None:
+    with pytest.raises(ValidationError, match="PONG_TIMEOUT"):
+        RealtimeSettings(ping_interval=5, pong_timeout=5)
