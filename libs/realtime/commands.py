@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from libs.messaging import new_message_id
-from libs.realtime import connecting, subscribing
+from libs.realtime import connecting, settings, subscribing
 from libs.realtime.channels import Channel
 from libs.realtime.codes import (
     BAD_COMMAND,
@@ -50,14 +50,12 @@ async def publish(session: Session, request: PublishRequest) -> PublishResult:
     channel = session.node.channels.asked(request.channel)
     if request.type or request.key:
         raise Refused(NOT_AVAILABLE)
-    subscription = session.subscriptions.get(channel.name)
-    if channel.rules.publish != "subscribers" or subscription is None:
-        raise Refused(PERMISSION_DENIED)
+    _check(session, channel, channel.rules.publish)
     try:
         data = one_line(request.data)
     except ValueError as error:  # those who speak JSON could not be given it
         raise Refused(BAD_REQUEST) from error
-    info = session.info(subscription)
+    info = session.info(session.subscriptions.get(channel.name))
     await session.node.log.append(Event(CLIENT_EVENT, channel.name, data, new_message_id(), info))
     return PublishResult()
 
@@ -67,8 +65,7 @@ async def history(session: Session, request: HistoryRequest) -> HistoryResult:
     channel = session.node.channels.asked(request.channel)
     if not channel.rules.keeps_history:
         raise Refused(NOT_AVAILABLE)
-    if channel.rules.read_history != "subscribers" or channel.name not in session.subscriptions:
-        raise Refused(PERMISSION_DENIED)
+    _check(session, channel, channel.rules.read_history)
     if request.reverse and request.since is not None and request.since.offset == 0:
         raise Refused(BAD_REQUEST)
     limit = _MOST_HISTORY if request.limit < 0 else min(request.limit, _MOST_HISTORY)
@@ -101,9 +98,15 @@ def _present(session: Session, channel: Channel) -> Presence:
     """Where to ask for a channel's presence; raises `Refused` where the client may not, or nobody keeps it."""
     if not channel.rules.presence or session.node.presence is None:
         raise Refused(NOT_AVAILABLE)
-    if channel.name not in session.subscriptions:
-        raise Refused(PERMISSION_DENIED)
+    _check(session, channel, channel.rules.read_presence)
     return session.node.presence
+
+
+def _check(session: Session, channel: Channel, rule: settings.Who) -> None:
+    """Raise `Refused` where the rule does not let the client."""
+    subscribed = rule == "subscribers" and channel.name in session.subscriptions
+    if rule != "clients" and not subscribed:
+        raise Refused(PERMISSION_DENIED)
 
 
 HANDLERS: Mapping[type[Request], Handler] = {

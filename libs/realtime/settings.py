@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import from_json
 
 Rule: TypeAlias = Literal["anyone", "authenticated", "owner", "token", "service"]
+Who: TypeAlias = Literal["nobody", "subscribers", "clients"]
+"""Nobody, the subscribers of the channel, or every client that is connected."""
 _NAMESPACE = re.compile(r"[-a-zA-Z0-9_]{2,}")
 
 
@@ -27,18 +29,20 @@ class Namespace(BaseModel):
     """Every signed-in client is subscribed to ``<namespace>:#<account id>`` when it connects."""
     foreign_users: bool = False
     """``owner`` and ``personal`` also hold for the users of connection tokens that are not ours, who are no accounts."""
-    publish: Literal["nobody", "subscribers"] = "nobody"
+    publish: Who = "nobody"
     """Which clients may publish; services always may, over AMQP."""
     history_size: int = Field(0, ge=0, le=100_000)
     """Publications kept per channel."""
     history_seconds: int = Field(0, ge=0, le=7 * 86_400)
     """How long they are kept (s)."""
-    read_history: Literal["nobody", "subscribers"] = "subscribers"
+    read_history: Who = "subscribers"
     """Which clients may ask for the history."""
     recovery: bool = False
     """A client that comes back gets what it missed; needs a history."""
     presence: bool = False
-    """Who is subscribed can be asked by those who are."""
+    """Who is subscribed can be asked."""
+    read_presence: Who = "subscribers"
+    """Which clients may ask who is subscribed."""
     join_leave: bool = False
     """Subscribers are told who comes and goes."""
     delta: bool = False

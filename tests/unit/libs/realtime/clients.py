@@ -38,6 +38,14 @@ NAMESPACES = {
         presence=True,
         join_leave=True,
     ),
+    "lobby": Namespace(
+        publish="clients",
+        history_size=5,
+        history_seconds=60,
+        read_history="clients",
+        presence=True,
+        read_presence="clients",
+    ),
     "live": Namespace(subscribe=frozenset({"authenticated"}), publish="subscribers"),
     "closed": Namespace(history_size=5, history_seconds=60, read_history="nobody"),
 }

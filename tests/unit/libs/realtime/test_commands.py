@@ -156,3 +156,14 @@ class TestUnsubscribe:
 
     async def test_is_harmless_without_one(self, ann: FakeClient) -> None:
         assert await ann.ask(unsubscribe={"channel": "public:a"}) == {}
+
+
+async def test_a_namespace_may_be_open_to_clients_that_are_not_subscribed(
+    node: Node, ann: FakeClient
+) -> None:
+    assert await ann.ask(publish={"channel": "lobby:a", "data": 1}) == {}
+
+    result = await ann.ask(history={"channel": "lobby:a", "limit": 10})
+
+    assert [one["info"]["user"] for one in result["publications"]] == ["ann"]
+    assert node.hub.listeners("lobby:a") == 0
