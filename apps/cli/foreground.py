@@ -1,6 +1,7 @@
 """One run of the platform in this process: install, start, watch, stop."""
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ from libs.local import (
     ensure_programs,
     free_port,
     is_free,
+    reserve,
     run_tool,
 )
 
@@ -46,18 +48,19 @@ class Foreground:
         self._workers = workers
         self._interruption = interruption
         self._began = time.monotonic()
+        self._reservation: socket.socket | None = None
+        self._platform: Platform | None = None
 
     def run(self) -> None:
         """Everything up, until a signal; then everything down, in order, whatever has happened.
 
         Ends the command with status 1 when something could not be started.
         """
-        platform = None
         failed = False
         try:
             with self._interruption.breaking_in():
                 self._prepare()
-                platform = Platform(self._environment, self._local, self._opened_door(), self._workers)
+                platform = self._composed()
                 self._start(platform)
             self._watch(platform)
         except Interrupted:
@@ -66,7 +69,7 @@ class Foreground:
             failed = True
             complain(str(error))
         finally:
-            self._stop(platform)
+            self._stop()
         if failed:
             raise typer.Exit(1)
 
@@ -77,7 +80,14 @@ class Foreground:
         with waiting("programs"):
             ensure_programs(private_services(self._environment), say=say)
 
-    def _opened_door(self) -> Door:
+    def _composed(self) -> Platform:
+        """What is to run, with the port where clients come in held for it."""
+        door = self._free_door()
+        self._reservation = reserve(door.port, door.host)
+        self._platform = Platform(self._environment, self._local, door, self._workers)
+        return self._platform
+
+    def _free_door(self) -> Door:
         """The door with a port that is free now; LocalError when the user asked for one that is not."""
         door = self._door
         if door.port and is_free(door.port, door.host):
@@ -135,14 +145,16 @@ class Foreground:
             supervisor.look()
             bound_logs(self._local.state.logs)
 
-    def _stop(self, platform: Platform | None) -> None:
+    def _stop(self) -> None:
         """Tier after tier, all of a tier together."""
-        if platform:
+        if self._platform:
             say("\nStopping.")
-            for tier in platform.tiers:
+            for tier in self._platform.tiers:
                 _stop_together(tier)
         forget(self._local.state)
         self._local.stop()
+        if self._reservation:
+            self._reservation.close()
 
 
 def _stop_together(tier: Iterable[Service]) -> None:

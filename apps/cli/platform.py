@@ -49,7 +49,7 @@ class Platform:
             _KEYS, base64.b64encode(secrets.token_bytes(32)).decode("ascii")
         )
         self.auth = self._auth()
-        self.gateways = [self._gateway(number, door, shared=workers > 1) for number in range(1, workers + 1)]
+        self.gateways = [self._gateway(number, door) for number in range(1, workers + 1)]
 
     @property
     def tiers(self) -> list[list[Service]]:
@@ -102,15 +102,15 @@ class Platform:
             operations=f"http://127.0.0.1:{operations}",
         )
 
-    def _gateway(self, number: int, door: Door, *, shared: bool) -> AppProcess:
-        """One process of the gateway; several share the port, the kernel spreads the connections."""
+    def _gateway(self, number: int, door: Door) -> AppProcess:
+        """One process of the gateway; all share the port that `up` holds, and the kernel spreads the connections."""
         name = "gateway" if number == 1 else f"gateway-{number}"
         operations = self._operations_port("GATEWAY_OPERATIONS_PORT" if number == 1 else "", name)
         ours = {
             **self._connections("gateway"),
             "GATEWAY_HOST": door.host,
             "GATEWAY_PORT": str(door.port),
-            "GATEWAY_REUSE_PORT": str(shared).lower(),
+            "GATEWAY_REUSE_PORT": "true",
             "GATEWAY_OPERATIONS_PORT": str(operations),
         }
         return AppProcess(

@@ -4,7 +4,7 @@ from libs.local.child import Command
 from libs.local.errors import AlreadyRunningError, LocalError, MissingProgramError, NotReadyError
 from libs.local.logs import bound_logs
 from libs.local.packages import ensure_programs
-from libs.local.ports import free_port, is_free
+from libs.local.ports import free_port, is_free, reserve
 from libs.local.postgres import PostgreSQL
 from libs.local.rabbitmq import RabbitMQ
 from libs.local.redis import Redis
@@ -30,6 +30,7 @@ __all__ = [
     "ensure_programs",
     "free_port",
     "is_free",
+    "reserve",
     "run_tool",
     "temporary_services",
     "write_private",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.local import AlreadyRunningError, State, is_free
+from libs.local import AlreadyRunningError, State, free_port, is_free, reserve
 
 _HOLDER = """
 import sys
@@ -96,3 +96,17 @@ def test_wiping_leaves_nothing(tmp_path: Path) -> None:
 
     assert not state.data.exists()
     assert not state.folder.exists()
+
+
+def test_a_held_port_is_taken_for_everyone_but_those_who_share_it() -> None:
+    port = free_port()
+    holder = reserve(port)
+    assert holder is not None
+    with holder, socket.socket() as child:
+        assert not is_free(port)
+        child.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        child.bind(("127.0.0.1", port))
+        child.listen()
+        with socket.create_connection(("127.0.0.1", port)):
+            assert not is_free(port)
+    assert is_free(port)
