@@ -67,7 +67,7 @@ from libs.amqp.errors import (
 )
 from libs.amqp.properties import PERSISTENT, Properties
 from libs.amqp.publisher import Publisher
-from libs.amqp.table import decode_table, encode_table, join_tables
+from libs.amqp.table import decode_table, encode_table
 from libs.amqp.topology import Binding, DeclaredQueue, Exchange, Queue
 
 __all__ = [
@@ -105,5 +105,4 @@ __all__ = [
     "Returned",
     "decode_table",
     "encode_table",
-    "join_tables",
 ]

@@ -24,12 +24,6 @@ def encode_table(table: Mapping[str, Any]) -> bytes:
     return _LENGTH.pack(len(payload)) + payload
 
 
-def join_tables(*tables: bytes) -> bytes:
-    """One table with the entries of several encoded ones, of which the constant ones may be kept."""
-    payload = b"".join([table[4:] for table in tables])
-    return _LENGTH.pack(len(payload)) + payload
-
-
 def decode_table(data: bytes) -> dict[str, Any]:
     """A table with its length prefix. Raises MalformedMessage."""
     try:

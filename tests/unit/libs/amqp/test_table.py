@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pamqp import decode as pamqp_decode
 from pamqp import encode as pamqp_encode
 
-from libs.amqp import MalformedMessage, decode_table, encode_table, join_tables
-from tests.unit.libs.amqp.strategies import short_strings, tables, values
+from libs.amqp import MalformedMessage, decode_table, encode_table
+from tests.unit.libs.amqp.strategies import tables
 
 
 @given(tables)
@@ -138,13 +138,6 @@ def test_a_subclass_is_encoded_as_its_base() -> None:
         RED = "red"
 
     assert decode_table(encode_table({"k": Colour.RED, "n": HTTPStatus.OK})) == {"k": "red", "n": 200}
-
-
-@given(st.lists(st.dictionaries(short_strings, values, max_size=3), max_size=4))
-def test_joined_tables_read_as_one(parts: list[dict[str, Any]]) -> None:
-    expected = {key: value for part in parts for key, value in part.items()}
-
-    assert decode_table(join_tables(*map(encode_table, parts))) == expected
 
 
 @pytest.mark.parametrize(
