@@ -30,7 +30,7 @@ from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import Topology, event_queue
 
 _PUBLISH_BUDGET = 10.0  # s, for an event whose publisher has no deadline
-_CONFIRMS_READ_EVERY = 0.005  # s; a request's confirm only matters where it says that there will be no reply
+_CONFIRMS_READ_EVERY = 0.01  # s; a request's confirm only matters where it says that there will be no reply
 _CLOSE_BUDGET = 5.0  # s, for the confirms that are outstanding at the end
 
 
