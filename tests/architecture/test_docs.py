@@ -12,7 +12,7 @@ import pytest
 import libs
 from libs.messaging import AppError
 from libs.messaging import topology as wire
-from libs.realtime import codes
+from libs.realtime import Namespace, codes
 from tests.architecture.pages import CODE, DOCS, LINK, PAGES, anchors, prose, rows, section, text
 from tests.architecture.tree import ROOT, name, sources
 
@@ -118,6 +118,13 @@ def test_the_close_codes_are_those_of_the_realtime_door() -> None:
     }
 
     assert listed == sorted(sent)
+
+
+def test_the_rules_of_a_namespace_are_all_told() -> None:
+    table = section(DOCS / "reference" / "realtime.md", "## Channels").partition("As shipped:")[0]
+    listed = {rule for row in rows(table) for rule in CODE.findall(row[0])}
+
+    assert listed == Namespace.model_fields.keys()
 
 
 def defined(path: Path) -> set[str]:
