@@ -64,11 +64,6 @@ class History:
         """What is kept above ``offset``, oldest first."""
         return [one for one in self._channels.get(channel, ()) if one.offset > offset]
 
-    def latest(self, channel: str) -> Publication | None:
-        """The newest publication that is kept."""
-        kept = self._channels.get(channel)
-        return kept[-1] if kept else None
-
     def dropped(self, channel: str) -> int:
         """The offset up to which publications may have been dropped; 0: none was."""
         return self._dropped.get(channel, self._floor)
