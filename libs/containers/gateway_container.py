@@ -28,7 +28,7 @@ from libs.messaging import Subscription
 from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import realtime_log
-from libs.realtime import Realtime, RealtimeSettings, StreamLog
+from libs.realtime import Realtime, RealtimeSettings, RedisPresence, StreamLog
 
 _OPEN_PATHS = DOCUMENT_PATHS | {"/healthz", "/readyz", "/connection/websocket"}
 
@@ -82,7 +82,8 @@ class GatewayContainer(Container):
             keys = PublicKeys(bus, verifier)
             revocations = Revocations(settings.revocation)
             auth_feed = AuthFeed(bus, keys, revocations)
-            opened.probing("auth_svc", auth_feed.check)
+            opened.probing("auth_svc", keys.check, essential=False)  # tokens are believed without it
+            opened.probing("revocations", auth_feed.check)
             authorization = Authorization(verifier, keys, revocations, cache_size=settings.token_cache.size)
             realtime = Realtime(
                 settings.realtime,
@@ -90,6 +91,7 @@ class GatewayContainer(Container):
                 verify=authorization.believe,
                 bus=bus,
                 operations=OPERATIONS,
+                presence=RedisPresence(redis),
             )
             revocations.on_revoked.append(realtime.revoke)
             opened.closing("realtime", realtime.close)

@@ -13,6 +13,7 @@ from libs.infra.jwt import TokenVerifier
 from libs.messaging import Bus, Empty, Unavailable
 
 _log = structlog.get_logger(__name__)
+_SIGN_OF_LIFE = 1.5  # seconds
 _PATIENCE = 5.0  # seconds between two questions about keys that nobody here knows
 
 
@@ -38,6 +39,10 @@ class PublicKeys:
         if not self._jwks:
             raise Unavailable("the public keys are not known yet")
         return self._jwks
+
+    async def check(self) -> None:
+        """Ask the auth service for a sign of life; raises `CallError` where it gives none."""
+        await self._bus.call(KEYS, Empty(), timeout=_SIGN_OF_LIFE)
 
     async def load(self) -> None:
         """Ask for the set; raises `CallError` where no answer came."""

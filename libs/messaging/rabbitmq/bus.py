@@ -13,7 +13,7 @@ from typing import Self
 
 from typing_extensions import override
 
-from libs.amqp import AmqpError, Channel, Connection, Queue
+from libs.amqp import AmqpError, Backoff, Channel, Connection, Queue
 from libs.messaging.bus import Bus, ControlSubscription, Subscription
 from libs.messaging.caller import Caller, current_caller
 from libs.messaging.contract import AnyOperation, Event, Operation, PayloadT, ReplyT, RequestT
@@ -31,6 +31,7 @@ from libs.messaging.topology import Topology, event_queue
 
 _PUBLISH_BUDGET = 10.0  # s, for an event whose publisher has no deadline
 _CONFIRMS_READ_EVERY = 0.01  # s; a request's confirm only matters where it says that there will be no reply
+_LONGEST_BACKOFF = 5.0  # s, so that a service is back within seconds of its broker
 _CLOSE_BUDGET = 5.0  # s, for the confirms that are outstanding at the end
 
 
@@ -58,6 +59,7 @@ async def _open_lines(settings: BrokerSettings, name: str, opened: AsyncExitStac
             settings.endpoints,
             name=f"{name}.{purpose}",
             heartbeat=settings.heartbeat,
+            backoff=Backoff(maximum=_LONGEST_BACKOFF),
             read_pause=read_pause,
         )
         opened.push_async_callback(made.close)

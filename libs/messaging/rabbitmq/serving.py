@@ -8,6 +8,7 @@ import structlog
 from typing_extensions import override
 
 from libs.amqp import (
+    AmqpError,
     Blocked,
     Channel,
     Connection,
@@ -16,6 +17,7 @@ from libs.amqp import (
     Delivery,
     MalformedMessage,
     Properties,
+    Publisher,
 )
 from libs.messaging.bus import Subscription
 from libs.messaging.errors import Interrupted, UnknownOperation, ValidationFailed
@@ -28,6 +30,7 @@ from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import rpc_queue
 
 _log = structlog.get_logger(__name__)
+_LATE_REPLY = 10.0  # s that a reply waits for the broker to take it
 
 
 class Serving(Subscription):
@@ -35,12 +38,14 @@ class Serving(Subscription):
 
     def __init__(self, handlers: Handlers, replies: Channel, settings: BrokerSettings) -> None:
         self._handlers = handlers
+        self._replies = replies
         self._publishers = {
             kind: replies.publisher("", "", Properties(content_type=JSON, type=kind))
             for kind in ("reply", "error")
         }
         self._settings = settings
         self._tasks: Tasks[Answer] = Tasks()
+        self._late: Tasks[None] = Tasks()
         self._consumers: list[Consumer] = []
         self._channels: list[Channel] = []
         self._heaps: list[AckHeap] = []
@@ -60,6 +65,7 @@ class Serving(Subscription):
         for consumer in self._consumers:
             await consumer.cancel()
         await self._tasks.finish(self._settings.drain_timeout)
+        await self._late.finish(_LATE_REPLY)
         for heap in self._heaps:
             heap.flush()
         for channel in self._channels:
@@ -79,7 +85,7 @@ class Serving(Subscription):
             self._settle(heap, delivery, refused)
 
     def _start(self, heap: AckHeap, delivery: Delivery) -> Answer | None:
-        name = delivery.type or delivery.routing_key
+        name = delivery.routing_key  # what the broker has routed by, and not what the message says of itself
         route = self._handlers.routes.get(name)
         if route is None:
             return refusal(UnknownOperation(name))
@@ -113,9 +119,24 @@ class Serving(Subscription):
 
     def _reply(self, delivery: Delivery, reply_to: str, found: Answer) -> None:
         """Never mandatory: brokers up to 4.1 return replies although they deliver them."""
+        publisher = self._publishers[found.kind]
+        correlation_id = delivery.correlation_id
         try:
-            self._publishers[found.kind].publish(
-                found.body, routing_key=reply_to, correlation_id=delivery.correlation_id
-            )
+            publisher.publish(found.body, routing_key=reply_to, correlation_id=correlation_id)
         except (Blocked, ConnectionLost):
-            _log.warning("reply lost: the broker takes none", operation=delivery.routing_key)
+            late = self._reply_late(publisher, reply_to, found, correlation_id)
+            self._late.start(late, done=_nothing, within=_LATE_REPLY)
+
+    async def _reply_late(
+        self, publisher: Publisher, reply_to: str, found: Answer, correlation_id: str | None
+    ) -> None:
+        """After an outage requests may come before replies can go."""
+        try:
+            await self._replies.ready(_LATE_REPLY)
+            publisher.publish(found.body, routing_key=reply_to, correlation_id=correlation_id)
+        except AmqpError as error:
+            _log.warning("reply lost: the broker takes none", error=type(error).__name__)
+
+
+def _nothing(_: None) -> None:
+    """A late reply has nobody to tell."""
