@@ -125,7 +125,7 @@ async def test_without_its_auth_service_a_gateway_is_alive_but_not_ready(
 
             await eventually(listening)
             readiness = await client.get("/readyz")
-            assert (readiness.status_code, readiness.json()["missing"]) == (503, ["auth_svc"])
+            assert (readiness.status_code, readiness.json()["missing"]) == (503, ["auth_svc", "revocations"])
             refused = await Person(client).register()
             assert (refused.status_code, refused.json()["code"]) == (503, "rpc.unavailable")
             assert refused.headers["retry-after"] == "1"
