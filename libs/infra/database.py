@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 import asyncpg
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -33,12 +34,28 @@ _IDLE_TRANSACTION = (
 _PASSING = ("08", "40", "53", "55", "57")
 
 
+def postgres_url(url: SecretStr) -> SecretStr:
+    """Refuse what is no URL of PostgreSQL before anything connects, without repeating it."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        usable = (
+            parts.scheme in {"postgresql", "postgres"}
+            and bool(parts.hostname or parts.query)
+            and parts.port != 0
+        )
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("it must look like postgresql://user:password@host:port/database")
+    return url
+
+
 class DatabaseSettings(BaseModel):
     """How a service reaches PostgreSQL, and how long it waits there."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
-    url: SecretStr = Field(
+    url: Annotated[SecretStr, AfterValidator(postgres_url)] = Field(
         validation_alias="DATABASE_URL",
         description="`postgresql://user:password@host:port/database` of a role that reads and writes rows.",
     )

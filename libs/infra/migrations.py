@@ -6,13 +6,14 @@ Each schema has a folder in `migrations/`, a branch and a version table of its o
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from alembic import command
 from alembic.config import Config
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import Connection, make_url, text
 
-from libs.infra.database import owner_connection
+from libs.infra.database import owner_connection, postgres_url
 
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _LOCK = 0x6761746568  # two migrations at once wait for each other on this advisory lock
@@ -23,11 +24,11 @@ class MigrationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
-    url: SecretStr = Field(
+    url: Annotated[SecretStr, AfterValidator(postgres_url)] = Field(
         validation_alias="MIGRATION_DATABASE_URL",
         description="`postgresql://user:password@host:port/database` of the role that owns the schemas.",
     )
-    service_url: SecretStr = Field(
+    service_url: Annotated[SecretStr, AfterValidator(postgres_url)] = Field(
         validation_alias="DATABASE_URL",
         description="The URL that the services use: its role may read and write rows, and nothing else.",
     )

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    """Refuse what is no URL of Redis before anything connects, without repeating it."""
+    try:
+        parts = urlsplit(url.get_secret_value())
+        numbered = parts.path.strip("/").isdecimal() or not parts.path.strip("/")
+        usable = parts.scheme in {"redis", "rediss"} and bool(parts.hostname) and parts.port != 0 and numbered
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("it must look like redis://user:password@host:port/number")
+    return url
 
 
 class RedisSettings(BaseModel):
@@ -14,9 +28,9 @@ class RedisSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
-    url: SecretStr = Field(
+    url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         validation_alias="REDIS_URL",
-        description="`redis://user:password@host:port/database` or `rediss://`.",
+        description="`redis://user:password@host:port/number` or `rediss://`.",
     )
     timeout: float = Field(
         1.0,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import structlog
 from pydantic import Field
 from typing_extensions import override
 
 from libs.messaging import SERVICES, AppError, Bus, Caller, Operation, Reply, Request
 from libs.realtime.channels import Channel
 from libs.realtime.codes import PERMISSION_DENIED, Refused
+
+_log = structlog.get_logger(__name__)
 
 
 class SubscribeQuestion(Request):
@@ -53,6 +56,7 @@ class ServiceDoorkeeper(Doorkeeper):
         except AppError as error:
             if error.status < 500:
                 raise Refused(PERMISSION_DENIED) from error
+            _log.warning("subscription_cannot_be_decided", operation=operation.name, reason=error.code)
             raise
         return operation.decode_reply(reply)
 

@@ -23,6 +23,7 @@ from libs.realtime.history import History
 from libs.realtime.hub import Hub
 from libs.realtime.payload import one_line
 from libs.realtime.protocol import ClientInfo, HistoryRequest, Join, Leave, Position, Publication
+from libs.realtime.strays import drop
 
 _log = structlog.get_logger(__name__)
 _SEEN = 65_536  # message ids by which a publication that was sent again is known
@@ -62,7 +63,7 @@ class Recovery:
 class Feed:
     """Takes the log's records in their order; hands publications to the hub and keeps them for who comes later.
 
-    ``max_recovery`` bounds what one client is given at once (bytes). ``on_gap`` is called when records were lost or the
+    ``max_publication`` bounds one publication, ``max_recovery`` what one client is given at once (bytes). ``on_gap`` is called when records were lost or the
     log began anew: whoever relies on a position must start over.
     """
 
@@ -72,6 +73,7 @@ class Feed:
         hub: Hub,
         *,
         window_bytes: int,
+        max_publication: int,
         max_recovery: int,
         on_gap: Callable[[], None],
         clock: Callable[[], float] = time.time,
@@ -79,6 +81,7 @@ class Feed:
         self._channels = channels
         self._hub = hub
         self._history = History(window_bytes)
+        self._max_publication = max_publication
         self._max_recovery = max_recovery
         self._on_gap = on_gap
         self._clock = clock
@@ -139,15 +142,25 @@ class Feed:
 
     def add(self, position: int, event: Event) -> None:
         """The event at ``position`` was read: to whoever hears its channel, once."""
-        channel = self._channels.find(event.channel)
-        if channel is not None and not self._is_known(event.message_id):
-            publication = _publication(event, position + 1, kept=channel.rules.keeps_history)
-            if publication is not None:
-                if channel.rules.keeps_history:
-                    self._history.add(channel, publication, at=event.at, now=self._clock())
-                if self._ready:
-                    self._hub.publish(channel.name, publication)
+        if not self._is_known(event.message_id):
+            self._publish(event, position + 1)
         self.passed(position)
+
+    def _publish(self, event: Event, offset: int) -> None:
+        channel = self._channels.find(event.channel)
+        if channel is None:
+            _drop("no such channel", event)
+            return
+        if len(event.data) > self._max_publication:
+            _drop("too large", event)
+            return
+        publication = _publication(event, offset, kept=channel.rules.keeps_history)
+        if publication is None:
+            return
+        if channel.rules.keeps_history:
+            self._history.add(channel, publication, at=event.at, now=self._clock())
+        if self._ready:
+            self._hub.publish(channel.name, publication)
 
     def move(self, position: int, movement: Movement) -> None:
         """Somebody came or went, says the record at ``position``: to whoever watches the channel."""
@@ -222,15 +235,13 @@ def _publication(event: Event, offset: int, *, kept: bool) -> Publication | None
     try:
         data = one_line(event.data)
     except ValueError:
-        _log.error(
-            "realtime_event_unreadable",
-            event_name=event.name,
-            channel=event.channel,
-            message_id=event.message_id,
-            offset=offset,
-        )
+        _drop("no JSON", event)
         return None
     return Publication(data, info=event.info, offset=offset if kept else 0, tags=_tags(event.name))
+
+
+def _drop(reason: str, event: Event) -> None:
+    drop(reason, event_name=event.name, message_id=event.message_id, channel=event.channel)
 
 
 @lru_cache(maxsize=1024)

@@ -54,6 +54,7 @@ class Node:
             self.channels,
             self.hub,
             window_bytes=settings.window_bytes,
+            max_publication=settings.max_publication,
             max_recovery=settings.max_pending // 2,
             on_gap=self._start_over,
         )

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from libs.amqp import PERSISTENT, Delivery, MalformedMessage, Properties
 from libs.realtime.feed import Event, Movement
 from libs.realtime.protocol import ClientInfo
+from libs.realtime.strays import drop
 
 MARK, JOIN, LEAVE = "realtime.log.mark", "realtime.log.join", "realtime.log.leave"
 _OWN = frozenset({MARK, JOIN, LEAVE})
@@ -102,6 +103,8 @@ def read(delivery: Delivery, trusted: AbstractSet[str]) -> Record | None:
         info = _info(headers.get("info")) if believed else None
         at = min(properties.timestamp or time.time(), time.time())
         content = Event(name, channel, delivery.body, properties.message_id or "", info, at)
+    else:
+        drop("no channel", event_name=name, message_id=properties.message_id or "")
     return Record(position, identity, content)
 
 

@@ -153,6 +153,12 @@ class RealtimeSettings(BaseModel):
         validation_alias="GATEWAY_REALTIME_MAX_MESSAGE",
         description="Largest message read from a client (bytes).",
     )
+    max_publication: int = Field(
+        131_072,
+        ge=1024,
+        validation_alias="GATEWAY_REALTIME_MAX_PUBLICATION",
+        description="Largest event passed on to clients (bytes); a larger one is dropped, told and counted.",
+    )
     max_pending: int = Field(
         1_048_576,
         ge=65_536,

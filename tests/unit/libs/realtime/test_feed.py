@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 from typing_extensions import override
 
 from libs.realtime.channels import Channels
@@ -39,6 +40,7 @@ class World:
             self.channels,
             self.hub,
             window_bytes=1 << 20,
+            max_publication=1_800,
             max_recovery=2_000,
             on_gap=self.gap,
             clock=lambda: self.now,
@@ -54,6 +56,10 @@ class World:
         channel = self.channels.asked("n:a")
         found = self.feed.recover(channel, Position(offset, epoch))
         return found.recovered, [one.offset for one in found.publications]
+
+
+def dropped(reason: str) -> float:
+    return REGISTRY.get_sample_value("gatehouse_realtime_dropped_events_total", {"reason": reason}) or 0.0
 
 
 @pytest.fixture
@@ -98,6 +104,16 @@ def test_line_breaks_are_taken_out(world: World) -> None:
     world.say(10, b'{\r\n "a": "b\\n"\n}')
 
     assert world.hub.publications[0].data == b'{ "a": "b\\n"}'
+
+
+def test_what_is_too_large_goes_to_nobody_and_is_counted(world: World) -> None:
+    before = dropped("too large")
+
+    world.say(10, b'"%b"' % bytes(b"x" * 1_800))
+
+    assert world.hub.publications == []
+    assert world.feed.position.offset == 11
+    assert dropped("too large") == before + 1
 
 
 def test_a_channel_of_no_namespace_goes_to_nobody(world: World) -> None:
