@@ -11,7 +11,7 @@ from apps.auth_svc.settings import AuthSettings
 from apps.cli.settings import Environment, WrongSettingsError, as_environment
 from apps.cli.terminal import raw
 from apps.gateway.settings import GatewaySettings
-from libs.app import ServiceSettings, SettingsInvalid, load_settings
+from libs.app import ServiceSettings, SettingsInvalid, load_settings, variables
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
@@ -24,32 +24,33 @@ _PLACEHOLDERS = {
 }
 
 
-def auth_settings(variables: Mapping[str, str]) -> AuthSettings:
+def auth_settings(given: Mapping[str, str]) -> AuthSettings:
     """The settings of auth_svc as these variables give them; raises `WrongSettingsError`."""
-    return _load(AuthSettings, variables)
+    return _load(AuthSettings, given)
 
 
-def _load(settings_class: type[SettingsT], variables: Mapping[str, str]) -> SettingsT:
-    with as_environment({**_PLACEHOLDERS, **variables}):
+def _load(settings_class: type[SettingsT], given: Mapping[str, str]) -> SettingsT:
+    with as_environment({**_PLACEHOLDERS, **given}):
         try:
             return load_settings(settings_class)
         except SettingsInvalid as error:
             raise WrongSettingsError(error.lines) from None
 
 
-def _report(variables: Mapping[str, str]) -> dict[str, Any]:
+def _report(environment: Environment) -> dict[str, Any]:
     """Where the gateway is to listen, and a line about every wrong value of any service."""
-    lines: list[str] = []
+    services = (*variables(GatewaySettings), *variables(AuthSettings))
+    lines = environment.mistaken({"MIGRATION_DATABASE_URL", *(one.env for one in services)})
     for settings_class in (GatewaySettings, AuthSettings):
         try:
-            _load(settings_class, variables)
+            _load(settings_class, environment.variables)
         except WrongSettingsError as error:
             lines += [line for line in error.lines if line not in lines]
     if lines:
         return {"lines": lines}
-    http = _load(GatewaySettings, variables).http
+    http = _load(GatewaySettings, environment.variables).http
     return {"lines": [], "host": http.host, "port": http.port}
 
 
 if __name__ == "__main__":
-    raw(json.dumps(_report(Environment.read().variables)))
+    raw(json.dumps(_report(Environment.read())))

@@ -1,9 +1,10 @@
 """What the command reads from the environment and from `.env`, and what it hands to the processes it starts."""
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -40,6 +41,8 @@ class Environment:
     """The variables as they stand in the environment, else in `.env`; an empty one counts as absent."""
 
     variables: Mapping[str, str]
+    written: frozenset[str] = frozenset()
+    """The names that `.env` has; in it a name of ours that nobody knows is a mistake."""
 
     @classmethod
     def read(cls) -> "Environment":
@@ -48,7 +51,13 @@ class Environment:
             written = dotenv_values(ROOT / ".env", encoding="utf-8")
         except UnicodeDecodeError:
             raise WrongSettingsError([".env: is not UTF-8 text"]) from None
-        return cls({name: value for name, value in {**written, **os.environ}.items() if value})
+        found = {name: value for name, value in {**written, **os.environ}.items() if value}
+        return cls(found, frozenset(written))
+
+    def mistaken(self, known: Collection[str]) -> list[str]:
+        """One line for each name in `.env` that looks like ours and is not ``known``."""
+        strange = sorted(name for name in self.written - set(known) if name.startswith(_OF_THE_PLATFORM))
+        return [f"{name}: there is no setting of this name{_near(name, known)}" for name in strange]
 
     def get(self, name: str) -> str | None:
         """A variable's value, None when it is not set."""
@@ -57,6 +66,11 @@ class Environment:
     def merged(self, ours: Mapping[str, str], *, without: tuple[str, ...] = ()) -> dict[str, str]:
         """The environment of a child: everything we were given, ours on top, without what is not for it."""
         return {name: value for name, value in {**self.variables, **ours}.items() if name not in without}
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    found = get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def bare_environment() -> dict[str, str]:

@@ -26,7 +26,7 @@ from libs.app.service import (
     ServiceContainer,
     TopologyDeclarator,
 )
-from libs.app.settings import EnvPrefix, ServiceSettings, load_settings
+from libs.app.settings import EnvPrefix, ServiceSettings, load_settings, variables
 from libs.app.stopping import stop_within
 
 __all__ = [
@@ -64,4 +64,5 @@ __all__ = [
     "run_service",
     "service_lifespan",
     "stop_within",
+    "variables",
 ]

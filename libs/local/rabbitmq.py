@@ -117,7 +117,7 @@ class RabbitMQ(Service):
         self.state.records.note("epmd", self._epmd.pid)
         deadline = time.monotonic() + _EPMD_SECONDS
         while is_free(self._epmd_port):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self._epmd.exit_code is not None:
                 raise LocalError("epmd, Erlang's port mapper, did not start")
             time.sleep(0.01)
         self.state.records.note("epmd", self._epmd.pid, settled=True)

@@ -24,7 +24,6 @@ from libs.messaging.errors import Interrupted, UnknownOperation, ValidationFaile
 from libs.messaging.handlers import Handlers
 from libs.messaging.listener import Answer, Tasks, answer, refusal
 from libs.messaging.metrics import INTERRUPTED_REQUESTS, SKEWED_DEADLINES
-from libs.messaging.rabbitmq.ack_heap import AckHeap
 from libs.messaging.rabbitmq.wire import JSON, request_caller, skewed
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import rpc_queue
@@ -48,17 +47,14 @@ class Serving(Subscription):
         self._late: Tasks[None] = Tasks()
         self._consumers: list[Consumer] = []
         self._channels: list[Channel] = []
-        self._heaps: list[AckHeap] = []
 
     async def start(self, connection: Connection) -> None:
         """Consume every lane's queue."""
         for name, lane in self._handlers.lanes.items():
             channel = await connection.channel(prefetch=lane.slots)
             self._channels.append(channel)
-            heap = AckHeap(lane.slots)
-            self._heaps.append(heap)
             queue = rpc_queue(self._handlers.service, name)
-            self._consumers.append(await channel.consume(queue, partial(self._on_request, heap)))
+            self._consumers.append(await channel.consume(queue, self._on_request))
 
     @override
     async def stop(self) -> None:
@@ -66,25 +62,23 @@ class Serving(Subscription):
             await consumer.cancel()
         await self._tasks.finish(self._settings.drain_timeout)
         await self._late.finish(_LATE_REPLY)
-        for heap in self._heaps:
-            heap.flush()
         for channel in self._channels:
             await channel.close()
         self._consumers.clear()
         self._channels.clear()
 
-    def _on_request(self, heap: AckHeap, delivery: Delivery) -> None:
+    def _on_request(self, delivery: Delivery) -> None:
         """Start its handler; what can be refused without one never becomes a task."""
         try:
-            refused = self._start(heap, delivery)
+            refused = self._start(delivery)
         except MalformedMessage:
             _log.warning("request dropped: its properties cannot be read")
-            heap.add(delivery)
+            delivery.ack()
             return
         if refused is not None:
-            self._settle(heap, delivery, refused)
+            self._settle(delivery, refused)
 
-    def _start(self, heap: AckHeap, delivery: Delivery) -> Answer | None:
+    def _start(self, delivery: Delivery) -> Answer | None:
         name = delivery.routing_key  # what the broker has routed by, and not what the message says of itself
         route = self._handlers.routes.get(name)
         if route is None:
@@ -103,19 +97,19 @@ class Serving(Subscription):
         remaining = deadline.remaining
         if remaining > 0:
             work = answer(route, delivery.body, caller)
-            self._tasks.start(work, within=remaining, done=partial(self._settle, heap, delivery))
+            self._tasks.start(work, within=remaining, done=partial(self._settle, delivery))
         else:
             _log.info("request dropped: its deadline has passed", operation=name)
-            heap.add(delivery)
+            delivery.ack()
         return None
 
-    def _settle(self, heap: AckHeap, delivery: Delivery, found: Answer | None) -> None:
+    def _settle(self, delivery: Delivery, found: Answer | None) -> None:
         """Reply, then ack, so that a server which dies between the two leaves no caller without an answer."""
         if found is None:
             _log.warning("handler stopped", operation=delivery.routing_key)
         elif delivery.reply_to:
             self._reply(delivery, delivery.reply_to, found)
-        heap.add(delivery)
+        delivery.ack()
 
     def _reply(self, delivery: Delivery, reply_to: str, found: Answer) -> None:
         """Never mandatory: brokers up to 4.1 return replies although they deliver them."""

@@ -30,3 +30,11 @@ def test_another_environment_holds_for_a_block_only() -> None:
         assert dict(os.environ) == {"ONLY": "this"}
 
     assert dict(os.environ) == before
+
+
+def test_a_name_in_env_that_nobody_knows_is_told_with_the_nearest() -> None:
+    given = Environment({}, frozenset({"GATEWAY_PROT", "GATEWAY_PORT", "EDITOR"}))
+
+    assert given.mistaken({"GATEWAY_PORT"}) == [
+        "GATEWAY_PROT: there is no setting of this name; did you mean GATEWAY_PORT?"
+    ]
