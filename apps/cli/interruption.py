@@ -2,12 +2,13 @@
 
 import os
 import signal
-import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Self
 
+_SLICE = 0.05  # s; how late a signal is noticed
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -19,7 +20,8 @@ class Interruption:
     """While it is open, a first signal is noted; a second one ends this process, and the kernel its children."""
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        # A plain flag: a handler that set a threading.Event could wait for ever for a lock its own thread holds.
+        self._asked = False
         self._breaks_in = False
 
     def __enter__(self) -> Self:
@@ -32,7 +34,10 @@ class Interruption:
 
     def wait(self, seconds: float) -> bool:
         """Whether a stop is asked for; waits so long for it."""
-        return self._asked.wait(seconds)
+        until = time.monotonic() + seconds
+        while not self._asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE))
+        return self._asked
 
     @contextmanager
     def breaking_in(self) -> Generator[None]:
@@ -44,8 +49,8 @@ class Interruption:
             self._breaks_in = False
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self._asked.is_set():
+        if self._asked:
             os._exit(128 + number)
-        self._asked.set()
+        self._asked = True
         if self._breaks_in:
             raise Interrupted

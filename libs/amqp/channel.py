@@ -143,7 +143,9 @@ class Channel(Declarations):
         try:
             await self.gate.until(self._is_free, self.timeout if timeout is None else timeout)
         except TimeoutError:
-            raise self._obstacle() or Blocked("the channel was not free in time") from None
+            obstacle = self._obstacle()
+            if obstacle is not None:  # else it went away in the very moment in which the time was up
+                raise obstacle from None
 
     async def wait_for_confirms(self, timeout: float | None = None) -> None:
         """Wait until every publication has its outcome. Raises CallTimeout."""

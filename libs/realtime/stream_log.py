@@ -6,9 +6,9 @@ from typing_extensions import override
 
 from libs.amqp import Connection
 from libs.messaging import Unavailable
+from libs.messaging.rabbitmq import Appender
 from libs.messaging.settings import BrokerSettings
 from libs.realtime import records
-from libs.realtime.appending import Appender
 from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.ports import Log
 from libs.realtime.settings import RealtimeSettings

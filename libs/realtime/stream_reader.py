@@ -17,10 +17,10 @@ import structlog
 
 from libs.amqp import AmqpError, Channel, Connection, Consumer, Delivery
 from libs.messaging import AppError, Unavailable, new_message_id
+from libs.messaging.rabbitmq import Appender
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import REALTIME_STREAM
 from libs.realtime import records
-from libs.realtime.appending import Appender
 from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.reading import Reading, Verdict
 from libs.realtime.records import Mark, Record

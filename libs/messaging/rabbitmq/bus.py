@@ -20,11 +20,11 @@ from libs.messaging.contract import AnyOperation, Event, Operation, PayloadT, Re
 from libs.messaging.errors import TimedOut, Unavailable
 from libs.messaging.handlers import Handlers, Listeners
 from libs.messaging.message import EventMessage
+from libs.messaging.rabbitmq.appending import Appender
 from libs.messaging.rabbitmq.calls import Calls
 from libs.messaging.rabbitmq.control import Control
 from libs.messaging.rabbitmq.declare import declare
-from libs.messaging.rabbitmq.events import EventPublisher, Hearing
-from libs.messaging.rabbitmq.log import LogPublisher
+from libs.messaging.rabbitmq.events import EventPublisher, Hearing, event_properties
 from libs.messaging.rabbitmq.serving import Serving
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import Topology, event_queue
@@ -87,7 +87,7 @@ class RabbitBus(Bus):
         self._lines = lines
         self._calls = Calls(lines.requests, user=settings.user, max_in_flight=settings.max_in_flight)
         self._events = EventPublisher(lines.events)
-        self._log = LogPublisher(lines.publishing)
+        self._log = Appender(lines.publishing)
         self._subscriptions: list[Subscription] = []
         self._closed = False
 
@@ -160,7 +160,10 @@ class RabbitBus(Bus):
         within = _PUBLISH_BUDGET if deadline is None else min(_PUBLISH_BUDGET, deadline.remaining)
         if within <= 0:
             raise TimedOut(message.name)
-        await (self._log if message.channel else self._events).send(message, within)
+        if message.channel:
+            await self._log.append(event_properties(message), message.body, within=within)
+        else:
+            await self._events.send(message, within)
 
     @override
     async def serve(self, handlers: Handlers) -> Subscription:

@@ -24,7 +24,7 @@ from libs.messaging import ControlSubscription, Listeners
 from libs.messaging.memory import MemoryBus
 from tests.unit.libs.gateway.door import AuthService, Issuer, eventually
 
-UNTIL = int(time.time()) + 600
+UNTIL = int(time.time()) + 86_400
 
 
 class Bus(MemoryBus):

@@ -1,4 +1,4 @@
-"""Records into the stream: sent until it is certain that they are stored.
+"""Records into the stream of client-facing events: sent until it is certain that they are stored.
 
 They go through the default exchange straight to the stream, on a channel that is used for nothing else: on RabbitMQ
 3.10 to 3.13 a channel that has published elsewhere can lose confirmed messages to the stream's deduplication after a
@@ -13,7 +13,8 @@ import asyncio
 import structlog
 
 from libs.amqp import AmqpError, Channel, Connection, Properties
-from libs.messaging import Deadline, Unavailable
+from libs.messaging.deadline import Deadline
+from libs.messaging.errors import Unavailable
 from libs.messaging.topology import REALTIME_STREAM
 
 _log = structlog.get_logger(__name__)
@@ -22,7 +23,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # s between two tries
 
 
 class Appender:
-    """Appends records; several at once share the channel."""
+    """Appends to `gatehouse.realtime`; several at once share the channel."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
