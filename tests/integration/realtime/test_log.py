@@ -1,20 +1,17 @@
 """The rules by which a process believes what it reads from the stream, each against a real broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
 from pydantic import SecretStr
 
-from libs.amqp import AmqpError, Channel, Connection, Endpoint, Properties
-from libs.local import RabbitMQ
-from libs.messaging import Unavailable
+from libs.amqp import Channel, Connection, Endpoint, Properties
 from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import REALTIME_STREAM, realtime_log
 from libs.realtime import RealtimeSettings, StreamLog
-from libs.realtime.feed import Event
 from libs.realtime.node import Node
 from libs.realtime.protocol import HistoryRequest
 from tests.fixtures.proxy import Proxy
@@ -209,40 +206,6 @@ async def test_a_stream_that_was_made_anew_is_another_log(world: World) -> None:
     assert (result["was_recovering"], result.get("recovered")) == (True, None)
     [number] = await world.say(channel, 1, to="public:a")
     await until(lambda: heard(again) == [number])
-
-
-async def test_after_the_broker_was_killed_reading_goes_on_where_it_was(
-    world: World, broker: RabbitMQ
-) -> None:
-    await world.declare()
-    channel = await world.channel()
-    node, client = await world.node()
-    numbers = await world.say(channel, 20)
-    await until(lambda: heard(client) == numbers)
-
-    await asyncio.sleep(
-        1.5
-    )  # RabbitMQ 3.10 forgets a stream for good when it is killed within a second of its making
-    await asyncio.to_thread(broker.kill)
-    with pytest.raises(Unavailable):
-        await node.log.append(Event("x.y", "live:a", b"0", "lost"))
-    await asyncio.to_thread(broker.start)
-    await channel.ready(60)
-    numbers += await _retried(lambda: world.say(channel, 20))
-
-    await until(lambda: heard(client)[-20:] == numbers[-20:], within=60)
-    assert told_of_gaps(client) == 0
-    assert heard(client)[:20] == numbers[:20]
-
-
-async def _retried(say: Callable[[], Awaitable[list[int]]]) -> list[int]:
-    """In the second after a start the stream is not there yet, while the port is open."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                return await say()
-            except AmqpError:
-                await asyncio.sleep(0.2)
 
 
 async def test_an_epoch_that_a_stranger_names_is_not_believed(world: World) -> None:
