@@ -101,7 +101,7 @@ class AppError(Exception):
         """The error that ``problem`` tells of: of the class with its code, else a `RemoteError`."""
         cls = AppError._classes.get(problem.code)
         if cls is None:
-            return RemoteError.of(problem)
+            return RemoteError(problem)
         error = cls(problem.detail, errors=problem.errors, retry_after=problem.retry_after)
         error.status = problem.status  # the service may answer with a finer one
         return error
@@ -154,11 +154,6 @@ class RemoteError(AppError):
         self.status = problem.status
         self.title = problem.title
         super().__init__(problem.detail, errors=problem.errors, retry_after=problem.retry_after)
-
-    @classmethod
-    def of(cls, problem: Problem) -> RemoteError:
-        """The same code, status and title as on the wire."""
-        return cls(problem)
 
 
 class UnknownOperation(AppError):

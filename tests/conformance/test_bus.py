@@ -396,6 +396,8 @@ class TestEvents:
     async def test_an_event_that_nobody_hears_is_no_error(self, bus: Bus) -> None:
         await bus.publish(LOST, Shipped(number=1))
 
+        assert bus.connected
+
     async def test_a_listener_that_fails_leaves_a_dead_letter(self, house: House, bus: Bus) -> None:
         async def fail(payload: Shipped) -> None:
             raise RuntimeError("cannot bill")

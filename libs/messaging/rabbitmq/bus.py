@@ -114,11 +114,6 @@ class RabbitBus(Bus):
         self._lines.consuming.on_lost(lambda _: self._calls.interrupt())
 
     @property
-    def process(self) -> str:
-        """The name of this process's control queue."""
-        return self._process
-
-    @property
     @override
     def connected(self) -> bool:
         return not self._closed and all(line.is_open for line in self._lines.connections)
