@@ -379,6 +379,17 @@ class TestEvents:
 
         assert (await first.until(1), await second.until(1)) == ([7], [7])
 
+    async def test_a_process_may_control_with_several_tables(self, house: House, bus: Bus) -> None:
+        first, second = Heard(), Heard()
+        process = await house.bus("gateway")
+        await house.control(process, hearing("gateway", first))
+        await house.control(process, hearing("realtime", second))
+
+        await bus.publish(SHIPPED, Shipped(number=7))
+        await bus.publish(SHIPPED, Shipped(number=8))
+
+        assert (sorted(await first.until(2)), sorted(await second.until(2))) == ([7, 8], [7, 8])
+
     async def test_a_control_queue_is_bound_before_its_owner_is_told(self, house: House, bus: Bus) -> None:
         heard = Heard()
 

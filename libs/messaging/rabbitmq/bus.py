@@ -89,6 +89,7 @@ class RabbitBus(Bus):
         self._events = EventPublisher(lines.events)
         self._log = Appender(lines.publishing)
         self._subscriptions: list[Subscription] = []
+        self._controls = 0
         self._closed = False
 
     @classmethod
@@ -178,7 +179,9 @@ class RabbitBus(Bus):
     async def control(
         self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]
     ) -> ControlSubscription:
-        control = Control(listeners, self._settings, process=self._process, bound=bound)
+        self._controls += 1
+        process = self._process if self._controls == 1 else f"{self._process}.{self._controls}"
+        control = Control(listeners, self._settings, process=process, bound=bound)
         self._subscriptions.append(control)
         await control.bind(self._lines.consuming)
         return control
