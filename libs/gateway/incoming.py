@@ -32,9 +32,14 @@ class Incoming:
 
     def __init__(self, operation: AnyOperation, http: Http) -> None:
         self._operation = operation
-        self.takes_body = http.method in {"POST", "PUT", "PATCH"}
+        self._takes_body = http.body
         self._has_path_fields = bool(http.path_fields)
         self._is_empty = issubclass(operation.request, Empty)
+        self.needs_body = any(
+            field.is_required()
+            for name, field in operation.request.model_fields.items()
+            if name not in http.path_fields
+        )
         self._lists = {
             name
             for name, field in operation.request.model_fields.items()
@@ -47,7 +52,7 @@ class Incoming:
         Raises `UnsupportedMediaType`, `RequestTimeout`, `ValidationFailed`, or `ClientGone`; the edge refuses a body that is
         too large.
         """
-        if self.takes_body:
+        if self._takes_body:
             body = await self._body(exchange)
             return self._merged(body, path) if self._has_path_fields else body
         if self._is_empty and not query:
@@ -63,7 +68,7 @@ class Incoming:
                 body = await _whole_body(exchange)
         except TimeoutError:
             raise RequestTimeout from None
-        if not body and self._is_empty:
+        if not body and not self.needs_body:
             return b"{}"
         media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if media_type != b"application/json":

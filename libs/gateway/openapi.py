@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from libs.app import PROBLEM_MEDIA_TYPE
 from libs.domain.auth import KeySet
 from libs.gateway.routes import ContractRoute
-from libs.messaging import PUBLIC, Empty, Problem
+from libs.messaging import PUBLIC, Problem
 
 Json: TypeAlias = dict[str, Any]
 
@@ -121,9 +121,9 @@ def _operation(route: ContractRoute, schemas: _Schemas) -> Json:
         described["description"] = f"Needs the scope `{operation.access.scope}`."
     if parameters := _parameters(route, schemas):
         described["parameters"] = parameters
-    if route.takes_body:
+    if http.body:
         described["requestBody"] = {
-            "required": not issubclass(operation.request, Empty),
+            "required": route.needs_body,
             "content": {"application/json": {"schema": _body(route, schemas)}},
         }
     return described
@@ -141,7 +141,7 @@ def _parameters(route: ContractRoute, schemas: _Schemas) -> list[Json]:
             "schema": schema,
         }
         for name, schema in definition.get("properties", {}).items()
-        if name in in_path or not route.takes_body
+        if name in in_path or not route.http.body
     ]
 
 
@@ -168,7 +168,7 @@ def _success(route: ContractRoute, schemas: _Schemas) -> Json:
 def _problems(route: ContractRoute) -> Json:
     """What may go wrong, by status: the gateway's own refusals, and whatever else the service answers."""
     statuses = {"422", "4XX", "502", "503", "504", "5XX"}
-    if route.takes_body:
+    if route.http.body:
         statuses |= {"400", "413", "415"}
     if route.operation.access is not PUBLIC:
         statuses.add("401")

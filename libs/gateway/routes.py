@@ -49,9 +49,9 @@ class ContractRoute:
             self._headers.append((b"cache-control", b"no-store"))
 
     @property
-    def takes_body(self) -> bool:
-        """Whether the request travels as a body."""
-        return self._incoming.takes_body
+    def needs_body(self) -> bool:
+        """Whether the request cannot be made without a body."""
+        return self.http.body and self._incoming.needs_body
 
     async def answer(self, scope: Scope, receive: Receive, send: Send, path: Mapping[str, str]) -> None:
         """Answer one request; ``path`` holds the fields that the path carries."""
@@ -163,6 +163,9 @@ class Gate:
     def _resource(self, path: str) -> Resource:
         if "{" not in path:
             return self._fixed.setdefault(path, Resource(path))
+        for other in self._templates:
+            if other != path and _shape(other) == _shape(path):
+                raise ValueError(f"{path} and {other} are one path with two names for a field")
         return self._templates.setdefault(path, (_pattern(path), Resource(path)))[1]
 
     def _by_template(self, path: str) -> tuple[Resource, dict[str, str]] | None:
@@ -203,6 +206,11 @@ def caller_of(exchange: Exchange, identity: Identity | None) -> Caller:
 @lru_cache(maxsize=4096)  # a client keeps its encoded header over many requests
 def _client(ip: str, user_agent: bytes) -> Client:
     return Client(ip, user_agent[:_MAX_USER_AGENT].decode("latin-1"))
+
+
+def _shape(path: str) -> str:
+    """A template without the names of its fields."""
+    return re.sub(r"{\w+}", "{}", path)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

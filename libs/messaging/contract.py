@@ -10,7 +10,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+)
 
 from libs.messaging.errors import Unreadable, ValidationFailed
 
@@ -22,6 +29,15 @@ class Request(BaseModel):
     """What a caller sends: a field that the contract does not know is refused, not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Patch(Request):
+    """A change in part: a field that the sender did not name stays as it is, and does not travel."""
+
+    @model_serializer(mode="wrap")
+    def _named(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialize(self)
+        return {name: value for name, value in fields.items() if name in self.model_fields_set}
 
 
 class Reply(BaseModel):
@@ -69,6 +85,8 @@ class Http:
     status: int = 200
     no_store: bool = False
     """Answer with ``Cache-Control: no-store``, as token responses must (RFC 6749, section 5.1)."""
+    body: bool = True
+    """Whether the fields outside the path travel as a JSON body, and not in the query."""
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -78,7 +96,7 @@ class Http:
 
 def get(path: str, *, status: int = 200) -> Http:
     """A GET; request fields outside the path travel in the query."""
-    return Http("GET", path, status)
+    return Http("GET", path, status, body=False)
 
 
 def post(path: str, *, status: int = 200, no_store: bool = False) -> Http:
@@ -91,9 +109,9 @@ def patch(path: str, *, status: int = 200) -> Http:
     return Http("PATCH", path, status)
 
 
-def delete(path: str, *, status: int = 204) -> Http:
-    """A DELETE; 204 without a body unless told otherwise."""
-    return Http("DELETE", path, status)
+def delete(path: str, *, status: int = 204, body: bool = False) -> Http:
+    """A DELETE; request fields outside the path travel in the query, or with ``body`` as JSON (a secret must)."""
+    return Http("DELETE", path, status, body=body)
 
 
 def _checked(name: str) -> str:
@@ -129,6 +147,9 @@ class Operation(Generic[RequestT, ReplyT]):
         _checked(self.name)
         if self.access is SERVICES and (self.http is not None or self.websocket):
             raise ValueError(f"{self.name} is for services only, so it can have no HTTP or WebSocket face")
+        for name in self.http.path_fields if self.http else ():
+            if name not in self.request.model_fields:
+                raise ValueError(f"{self.name} has no field {name!r}, which its path names")
         object.__setattr__(self, "_requests", TypeAdapter(self.request))
         object.__setattr__(self, "_replies", TypeAdapter(self.reply))
 

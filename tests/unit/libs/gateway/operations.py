@@ -11,6 +11,7 @@ from libs.messaging import (
     Empty,
     Handlers,
     Operation,
+    Patch,
     Reply,
     Request,
     delete,
@@ -40,6 +41,16 @@ class Search(Request):
     limit: int = 10
 
 
+class Patching(Patch):
+    id: int
+    text: str | None = None
+    done: bool = False
+
+
+class Confirmed(Request):
+    password: str = ""
+
+
 class Seen(Reply):
     """What the service saw."""
 
@@ -57,12 +68,15 @@ SEARCH = Operation("notes.search", Search, Seen, http=get("/v1/notes"))
 READ = Operation("notes.read", Which, Seen, http=get("/v1/notes/{id}"))
 CHANGE = Operation("notes.change", NoteOf, Seen, http=patch("/v1/notes/{id}"))
 REMOVE = Operation("notes.remove", Which, Empty, http=delete("/v1/notes/{id}"))
+PATCH = Operation("notes.patch", Patching, Seen, http=patch("/v1/notes/{id}/state"))
+DONE = Operation("notes.done", Which, Seen, http=post("/v1/notes/{id}/done"))
+FORGET = Operation("notes.forget", Confirmed, Seen, http=delete("/v1/notes", status=200, body=True))
 CLEAR = Operation(
     "notes.clear", Empty, Empty, access=scope("notes.clear"), http=post("/v1/clear", status=204)
 )
 INTERNAL = Operation("notes.internal", Empty, Seen, access=SERVICES)
 
-OPERATIONS = (PING, ADD, SEARCH, READ, CHANGE, REMOVE, CLEAR, INTERNAL)
+OPERATIONS = (PING, ADD, SEARCH, READ, CHANGE, REMOVE, PATCH, DONE, FORGET, CLEAR, INTERNAL)
 
 
 async def see(request: Request, caller: Caller) -> Seen:
@@ -91,6 +105,9 @@ def handlers() -> Handlers:
     table.on(READ, see)
     table.on(CHANGE, see)
     table.on(REMOVE, nothing)
+    table.on(PATCH, see)
+    table.on(DONE, see)
+    table.on(FORGET, see)
     table.on(CLEAR, nothing)
     table.on(INTERNAL, see)
     return table

@@ -174,6 +174,40 @@ class TestPathAndBody:
     async def test_a_field_that_does_not_fit_is_named(self, door: Door) -> None:
         assert [one.field for one in errors(await self.change(door, b'{"text":7}'))] == ["text"]
 
+    async def test_a_path_that_says_everything_needs_no_body(self, door: Door) -> None:
+        answer = await ask(door.app, "POST", "/v1/notes/7/done", headers=[door.bearer()])
+        assert saw(answer) == {"id": 7}
+
+    @pytest.mark.parametrize(
+        ("body", "seen"),
+        [
+            (b"{}", {"id": 7}),
+            (b'{"text":null}', {"id": 7, "text": None}),
+            (b'{"done":false}', {"id": 7, "done": False}),
+        ],
+    )
+    async def test_a_patch_carries_what_its_sender_named_and_nothing_else(
+        self, door: Door, body: bytes, seen: object
+    ) -> None:
+        headers = [door.bearer(), JSON]
+        answer = await ask(door.app, "PATCH", "/v1/notes/7/state", headers=headers, body=[body])
+        assert saw(answer) == seen
+
+
+class TestDelete:
+    async def forget(self, door: Door, *body: bytes, query: str = "", typed: bool = True) -> Answer:
+        headers = [door.bearer(), *([JSON] if typed else [])]
+        return await ask(door.app, "DELETE", "/v1/notes", headers=headers, body=body, query=query)
+
+    async def test_may_have_a_body_where_the_contract_says_so(self, door: Door) -> None:
+        assert saw(await self.forget(door, b'{"password":"x"}')) == {"password": "x"}
+
+    async def test_does_without_one_where_nothing_in_it_is_required(self, door: Door) -> None:
+        assert saw(await self.forget(door, b"", typed=False)) == {"password": ""}
+
+    async def test_then_takes_nothing_from_the_query(self, door: Door) -> None:
+        assert saw(await self.forget(door, b"", query="password=x", typed=False)) == {"password": ""}
+
 
 @given(query=st.binary(max_size=200), path=st.text(max_size=50))
 async def test_whatever_the_query_and_the_path_say_the_gate_has_an_answer(query: bytes, path: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Message, Scope
 
 from libs.domain import OPERATIONS as OURS
-from libs.messaging import PUBLIC, Empty, Overloaded, current_caller, get, post
+from libs.messaging import PUBLIC, Empty, Overloaded, current_caller, delete, get, post
 from libs.messaging.contract import Operation
 from tests.unit.libs.app.asgi import Answer, ask
 from tests.unit.libs.gateway import operations as notes
@@ -220,6 +220,11 @@ class TestPaths:
         again = Operation("notes.again", notes.Note, notes.Seen, http=post("/v1/notes"))
         with pytest.raises(ValueError, match=r"notes\.again and notes\.add both want POST /v1/notes"):
             Door([notes.ADD, again])
+
+    def test_a_field_of_a_path_has_one_name(self) -> None:
+        other = Operation("notes.other", notes.Confirmed, notes.Seen, http=delete("/v1/notes/{password}"))
+        with pytest.raises(ValueError, match="one path with two names"):
+            Door([notes.READ, other])
 
 
 async def test_an_error_behind_the_gate_is_a_problem() -> None:

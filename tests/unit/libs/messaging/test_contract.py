@@ -52,6 +52,10 @@ class TestOperation:
         with pytest.raises(ValueError, match="services only"):
             Operation("hall.secret", Empty, Greeting, access=SERVICES, **face)
 
+    def test_a_path_names_fields_of_the_request(self) -> None:
+        with pytest.raises(ValueError, match="no field 'id'"):
+            Operation("hall.find", Named, Greeting, http=get("/v1/greetings/{id}"))
+
     def test_its_request_travels_as_json(self) -> None:
         body = GREET.encode_request(Named(name="Ada"))
 
