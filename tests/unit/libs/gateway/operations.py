@@ -70,7 +70,7 @@ CHANGE = Operation("notes.change", NoteOf, Seen, http=patch("/v1/notes/{id}"))
 REMOVE = Operation("notes.remove", Which, Empty, http=delete("/v1/notes/{id}"))
 PATCH = Operation("notes.patch", Patching, Seen, http=patch("/v1/notes/{id}/state"))
 DONE = Operation("notes.done", Which, Seen, http=post("/v1/notes/{id}/done"))
-FORGET = Operation("notes.forget", Confirmed, Seen, http=delete("/v1/notes", status=200, body=True))
+FORGET = Operation("notes.forget", Confirmed, Seen, http=delete("/v1/memory", status=200, body=True))
 CLEAR = Operation(
     "notes.clear", Empty, Empty, access=scope("notes.clear"), http=post("/v1/clear", status=204)
 )

@@ -197,7 +197,7 @@ class TestPathAndBody:
 class TestDelete:
     async def forget(self, door: Door, *body: bytes, query: str = "", typed: bool = True) -> Answer:
         headers = [door.bearer(), *([JSON] if typed else [])]
-        return await ask(door.app, "DELETE", "/v1/notes", headers=headers, body=body, query=query)
+        return await ask(door.app, "DELETE", "/v1/memory", headers=headers, body=body, query=query)
 
     async def test_may_have_a_body_where_the_contract_says_so(self, door: Door) -> None:
         assert saw(await self.forget(door, b'{"password":"x"}')) == {"password": "x"}

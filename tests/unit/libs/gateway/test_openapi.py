@@ -63,10 +63,10 @@ def test_a_request_without_fields_may_be_left_out(described: dict[str, Any]) -> 
 
 
 def test_so_may_one_whose_fields_all_have_defaults(described: dict[str, Any]) -> None:
-    body = operation(described, "delete", "/v1/notes")["requestBody"]
+    body = operation(described, "delete", "/v1/memory")["requestBody"]
     assert body["required"] is False
     assert body["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Confirmed"}
-    assert "parameters" not in operation(described, "delete", "/v1/notes")
+    assert "parameters" not in operation(described, "delete", "/v1/memory")
 
 
 def test_fields_of_the_path_and_of_the_query_are_parameters(described: dict[str, Any]) -> None:
