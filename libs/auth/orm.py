@@ -126,7 +126,8 @@ class RefreshTokenRow(Base):
 class SigningKeyRow(Base):
     """A key of access tokens: published when it is made, signing from `activated_at` to `retired_at`.
 
-    The partial indexes admit one key that signs and one that signs next.
+    The partial indexes admit one key that signs and one that signs next. `signs_from` is when an operator wants the
+    next one to take over; a key with a `revoked_at` is believed by nobody.
     """
 
     __tablename__ = "signing_keys"
@@ -152,6 +153,8 @@ class SigningKeyRow(Base):
     created_at: Mapped[datetime]
     activated_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]
+    signs_from: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class AuditRow(Base):
