@@ -39,10 +39,16 @@ class Base(DeclarativeBase):
 
 
 class AccountRow(Base):
-    """Somebody who may sign in. `email` is as typed; `email_key` is what makes an address unique."""
+    """Somebody who may sign in. `email` is as typed; `email_key` is what makes an address unique.
+
+    A deleted one says nothing about anybody any more; it stays while its sessions are still told as revoked.
+    """
 
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint("status IN ('active', 'disabled')", name="status"),)
+    __table_args__ = (
+        CheckConstraint("status IN ('active', 'disabled', 'deleted')", name="status"),
+        Index("ix_accounts_deleted", "updated_at", postgresql_where=text("status = 'deleted'")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     email: Mapped[str]
@@ -158,7 +164,10 @@ class SigningKeyRow(Base):
 
 
 class AuditRow(Base):
-    """What happened to whom, when and from where. It outlives the account, so nothing refers to it by key."""
+    """What happened to whom, when, by whom and from where. It outlives accounts, so nothing refers to them by key.
+
+    `actor_id` is the account that was signed in; nobody is at a sign-in, nor at the operator's command.
+    """
 
     __tablename__ = "audit_log"
     __table_args__ = (
@@ -170,6 +179,7 @@ class AuditRow(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     event: Mapped[str]
     account_id: Mapped[UUID | None]
+    actor_id: Mapped[UUID | None]
     session_id: Mapped[UUID | None]
     ip: Mapped[str] = mapped_column(server_default="")
     user_agent: Mapped[str] = mapped_column(server_default="")
