@@ -1,7 +1,7 @@
 """How a service starts, answers and stops."""
 
 from libs.app.bootstrap import create_service_app, service_lifespan
-from libs.app.edge import EdgeSettings, Exchange, exchange_of
+from libs.app.edge import ABORT, EdgeSettings, Exchange, exchange_of
 from libs.app.errors import DependencyAway, SettingsInvalid, StartFailed
 from libs.app.health import Health, Probe
 from libs.app.listening import HttpSettings, OperationsSettings
@@ -30,6 +30,7 @@ from libs.app.settings import EnvPrefix, ServiceSettings, load_settings, variabl
 from libs.app.stopping import stop_within
 
 __all__ = [
+    "ABORT",
     "PROBLEM_MEDIA_TYPE",
     "Application",
     "BodyTooLarge",

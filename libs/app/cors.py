@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 
 _ALLOW_METHODS = b"GET, POST, PUT, PATCH, DELETE"
 _ALLOW_HEADERS = b"authorization, content-type, idempotency-key, traceparent, x-request-id"
+CORS_HEADERS = frozenset({b"access-control-allow-origin", b"access-control-expose-headers", b"vary"})
+"""What `Cors.answer` gives."""
 _EXPOSE_HEADERS = b"retry-after, www-authenticate, x-request-id"
 _PREFLIGHT_SECONDS = b"600"
 

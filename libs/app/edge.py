@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.app.access_log import Access
 from libs.app.client_address import ClientAddress, Network
-from libs.app.cors import Cors, RawHeaders
+from libs.app.cors import CORS_HEADERS, Cors, RawHeaders
 from libs.app.logging import current_request_id
 from libs.app.problem import BodyTooLarge, problem_of
 from libs.app.tally import Tally
@@ -28,6 +28,8 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _SCOPE_KEY = "gatehouse.exchange"
 WRITE_ANSWER = "gatehouse.write_answer"
 """Under this name a server offers, in the scope's extensions, to write a whole answer at once."""
+ABORT = "gatehouse.abort"
+"""Under this name it offers to cut the line, for an answer that its client does not take."""
 _CLOSED_BY_CLIENT = 499  # what access logs write, since nginx, for an answer that nobody waited for
 
 
@@ -135,6 +137,10 @@ class Exchange:
         if self._read > self._limit:
             raise HTTPException(BodyTooLarge.status)
         return message
+
+    def leave_cors(self) -> None:
+        """Say nothing of CORS: the route answers for origins of its own."""
+        self._answer_headers = [one for one in self._answer_headers if one[0] not in CORS_HEADERS]
 
     async def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         """Answer at once: in one write where the server offers it, else as ASGI says.

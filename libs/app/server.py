@@ -26,7 +26,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from libs.app.bootstrap import service_lifespan
-from libs.app.edge import WRITE_ANSWER
+from libs.app.edge import ABORT, WRITE_ANSWER
 from libs.app.errors import SettingsInvalid, StartFailed
 from libs.app.health import Probe, operations_routes
 from libs.app.listening import bind
@@ -58,17 +58,21 @@ class BoundedHttp(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        cycle = self.cycle
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        in_body = cycle is not None and cycle.more_body
         super().data_received(data)
         if self.cycle is not cycle:  # the head of a request is complete
             self._head_bytes = 0
             self._head_until = 0.0
         elif not self.transport.is_closing() and self.transport.get_protocol() is self:
-            self._between_heads(len(data))
+            self._between_heads(0 if in_body else len(data))
 
     @override
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        extensions: dict[str, Any] = {WRITE_ANSWER: partial(_write_answer, cycle)}
+        extensions: dict[str, Any] = {
+            WRITE_ANSWER: partial(_write_answer, cycle),
+            ABORT: cycle.transport.abort,
+        }
         cycle.scope["extensions"] = extensions
         super()._start_asgi_task(cycle, app)
 

@@ -260,6 +260,13 @@ class TestWire:
         answer = await said_to(service.public, head, *[chunk] * 9)
         assert answer.startswith(b"HTTP/1.1 413 ")
 
+    async def test_a_body_in_one_piece_behind_its_head_is_no_head(self, service: Small) -> None:
+        body = b'{"text": "%b"}' % (b"x" * 60_000)
+        head = b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
+        pieces = (head + b"content-length: %d\r\n\r\n" % len(body), body)
+        answer = await said_to(service.public, *pieces, pause=0.05)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
     async def test_an_answered_request_leaves_the_connection_usable(
         self, service: Small, client: httpx.AsyncClient
     ) -> None:

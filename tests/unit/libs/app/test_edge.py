@@ -188,6 +188,18 @@ class TestCors:
         assert answer.header("access-control-allow-origin") == "*"
         assert answer.header("access-control-allow-credentials") is None
 
+    async def test_a_route_may_answer_for_its_own_origins(self) -> None:
+        async def own(scope: Scope, receive: Receive, send: Send) -> None:
+            exchange_of(scope).leave_cors()
+            headers = [(b"access-control-allow-origin", b"https://app.example"), (b"vary", b"origin")]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+
+        answer = await ask(edge(own, self.SETTINGS), headers=[("origin", "https://app.example")])
+        assert answer.all("access-control-allow-origin") == ["https://app.example"]
+        assert answer.all("vary") == ["origin"]
+        assert answer.header("x-request-id")
+
     async def test_without_the_setting_there_are_no_such_headers(self) -> None:
         answer = await ask(edge(silent), headers=[("origin", "https://app.example")])
         assert [name for name, _ in answer.headers if name.startswith("access-control")] == []
