@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from libs.app import EnvPrefix, OperationsSettings, ServiceSettings
-from libs.auth import HousekeepingSettings, KeySettings, PasswordSettings, SessionSettings
+from libs.auth import BreachSettings, HousekeepingSettings, KeySettings, PasswordSettings, SessionSettings
 from libs.infra.database import DatabaseSettings
 from libs.infra.jwt import TokenSettings
 from libs.infra.redis import RedisSettings
+from libs.infra.smtp import SmtpSettings
 from libs.messaging.settings import BrokerSettings
 from libs.outbox import OutboxSettings
 
@@ -24,5 +25,7 @@ class AuthSettings(ServiceSettings):
     keys: KeySettings
     sessions: SessionSettings = SessionSettings()
     passwords: PasswordSettings = PasswordSettings()
+    breaches: BreachSettings = BreachSettings()
     outbox: OutboxSettings = OutboxSettings()
+    smtp: Annotated[SmtpSettings, EnvPrefix("AUTH_")] = SmtpSettings()
     housekeeping: HousekeepingSettings = HousekeepingSettings()

@@ -2,9 +2,11 @@
 
 from libs.auth.accounts import Accounts
 from libs.auth.administration import Administration, UnknownAccount
+from libs.auth.breaches import Breaches, BreachSettings
 from libs.auth.chores import Chore, Chores
 from libs.auth.handlers import SERVICE, control_listeners, handlers
 from libs.auth.hashing import HashPool
+from libs.auth.key_changes import KeyRevocation, Rotation, UnknownSigningKey
 from libs.auth.keys import Keys, KeyState, KeyUnreadable
 from libs.auth.orm import OUTBOX, SCHEMA
 from libs.auth.passwords import Passwords
@@ -21,21 +23,26 @@ __all__ = [
     "AccessTokens",
     "Accounts",
     "Administration",
+    "BreachSettings",
+    "Breaches",
     "Chore",
     "Chores",
     "HashPool",
     "HousekeepingSettings",
+    "KeyRevocation",
     "KeySettings",
     "KeyState",
     "KeyUnreadable",
     "Keys",
     "PasswordSettings",
     "Passwords",
+    "Rotation",
     "SessionSettings",
     "Sessions",
     "Storage",
     "Sweeper",
     "UnknownAccount",
+    "UnknownSigningKey",
     "control_listeners",
     "handlers",
 ]

@@ -39,7 +39,7 @@ class Accounts:
 
     async def register(self, request: RegisterRequest, caller: Caller) -> Account:
         """A new account; raises `AccountExists`, `ValidationFailed` for a weak password, `Overloaded`."""
-        self._passwords.check_new(request.password)
+        await self._passwords.check_new(request.password)
         new = NewAccount(
             id=UUID(new_message_id()),
             email=request.email,

@@ -12,40 +12,53 @@ from typing import Self
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from libs.auth.breaches import Breaches
 from libs.auth.hashing import HashPool
 from libs.auth.settings import PasswordSettings
 from libs.messaging import Deadline, FieldError, ValidationFailed
 
 _COMMON = Path(__file__).with_name("common_passwords.txt.gz")
 COMMON = "This is one of the most common passwords; choose another one"
+BREACHED = "This password is known from a theft of passwords; choose another one"
 
 
 class Passwords:
     """Refuses weak passwords, hashes good ones and checks claimed ones, off the event loop."""
 
     def __init__(
-        self, settings: PasswordSettings, pool: HashPool, *, common: frozenset[str], decoy: str
+        self,
+        settings: PasswordSettings,
+        pool: HashPool,
+        *,
+        common: frozenset[str],
+        decoy: str,
+        breaches: Breaches,
     ) -> None:
         self._min_length = settings.min_length
         self._pool = pool
         self._hasher = _hasher(settings)
         self._common = common
         self._decoy = decoy
+        self._breaches = breaches
 
     @classmethod
-    async def create(cls, settings: PasswordSettings, pool: HashPool) -> Self:
+    async def create(
+        cls, settings: PasswordSettings, pool: HashPool, breaches: Breaches | None = None
+    ) -> Self:
         """With the shipped list of common passwords, and a decoy that costs what a real hash costs."""
         common = await asyncio.to_thread(common_passwords)
         decoy = await pool.run(lambda: _hasher(settings).hash(secrets.token_urlsafe()))
-        return cls(settings, pool, common=common, decoy=decoy)
+        return cls(settings, pool, common=common, decoy=decoy, breaches=breaches or Breaches.off())
 
-    def check_new(self, password: str, *, field: str = "password") -> None:
-        """Raise `ValidationFailed` where ``password`` is too short or too common to be anybody's."""
+    async def check_new(self, password: str, *, field: str = "password") -> None:
+        """Raise `ValidationFailed` where ``password`` is too short, too common, or known from a theft."""
         normalized = _normalized(password)
         if len(normalized) < self._min_length:
             message = f"A password has at least {self._min_length} characters"
         elif normalized.casefold() in self._common:
             message = COMMON
+        elif await self._breaches.know(normalized):
+            message = BREACHED
         else:
             return
         raise ValidationFailed(errors=[FieldError(field=field, message=message)])

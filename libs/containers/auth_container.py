@@ -14,6 +14,8 @@ from libs.auth import (
     AccessTokens,
     Accounts,
     Administration,
+    Breaches,
+    BreachSettings,
     Chore,
     Chores,
     HashPool,
@@ -66,6 +68,10 @@ class AdministrationSections(Protocol):
     def passwords(self) -> PasswordSettings:
         """What passwords must be."""
 
+    @property
+    def breaches(self) -> BreachSettings:
+        """Where new passwords are looked up."""
+
 
 class AuthSections(AdministrationSections, Protocol):
     """The settings that auth_svc needs."""
@@ -98,14 +104,19 @@ class _Rules:
 
     @classmethod
     async def over(
-        cls, database: Database, outbox: Outbox, pool: HashPool, settings: AdministrationSections
+        cls,
+        database: Database,
+        outbox: Outbox,
+        pool: HashPool,
+        breaches: Breaches,
+        settings: AdministrationSections,
     ) -> Self:
         clock = SystemClock()
         storage = Storage(database, outbox)
         keys = Keys(storage, settings.keys, tokens=settings.tokens, sessions=settings.sessions, clock=clock)
         access_tokens = AccessTokens(settings.tokens, settings.sessions, clock)
         sessions = Sessions(storage, keys, access_tokens, settings.sessions, clock)
-        passwords = await Passwords.create(settings.passwords, pool)
+        passwords = await Passwords.create(settings.passwords, pool, breaches)
         return cls(storage, keys, sessions, Accounts(storage, passwords, sessions, clock))
 
 
@@ -148,8 +159,10 @@ class AuthContainer(Container):
             await database.expect_schema(SCHEMA)
             pool = _hash_pool(settings.passwords)
             opened.closing("hash pool", pool.close)
+            breaches = Breaches(settings.breaches)
+            opened.closing("breached passwords", breaches.close)
             outbox = Outbox(OUTBOX, relayed=True)
-            rules = await _Rules.over(database, outbox, pool, settings)
+            rules = await _Rules.over(database, outbox, pool, breaches, settings)
             await rules.keys.load()
             hashing = Lane(slots=2 * pool.threads, max_length=settings.passwords.queue)
             table = handlers(rules.accounts, rules.sessions, rules.keys, hashing=hashing)
@@ -174,7 +187,7 @@ class AuthContainer(Container):
         return self.relay.start()
 
     async def keep_house(self) -> Subscription:
-        """Remove what is over, and look for new keys."""
+        """Remove what is over, and rotate the keys in time."""
         return self.housekeeping.start()
 
     async def follow_keys(self) -> Subscription:
@@ -191,11 +204,13 @@ async def administration(settings: AdministrationSections) -> AsyncGenerator[Adm
     """The operator's hands, over the database alone; raises `DatabaseAway` or `DatabaseRefused`."""
     database = await Database.open(settings.database, application="gatehouse")
     pool = _hash_pool(settings.passwords)
+    breaches = Breaches(settings.breaches)
     try:
         await database.expect_schema(SCHEMA)
-        rules = await _Rules.over(database, Outbox(OUTBOX, relayed=False), pool, settings)
+        rules = await _Rules.over(database, Outbox(OUTBOX, relayed=False), pool, breaches, settings)
         yield Administration(rules.accounts, rules.keys)
     finally:
+        await breaches.close()
         await pool.close()
         await database.close()
 
@@ -214,5 +229,5 @@ def _housekeeping(rules: _Rules, settings: AuthSections) -> Chores:
     )
     return Chores(
         Chore("sweep", sweeper.sweep, interval=settings.housekeeping.interval),
-        Chore("reload keys", rules.keys.reload, interval=settings.keys.reload_interval),
+        Chore("tend keys", rules.keys.tend, interval=settings.keys.reload_interval),
     )

@@ -20,6 +20,7 @@ DOORS: Mapping[str, AbstractSet[str]] = MappingProxyType(
         "argon2": {"libs/auth/passwords.py"},
         "alembic": {"libs/infra/migrations.py"},
         "psutil": {"libs/local/"},
+        "httpx": {"libs/infra/http_client.py"},
         "typer": {"apps/cli/"},
         "rich": {"apps/cli/"},
         "prometheus_client": {

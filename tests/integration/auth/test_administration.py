@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 import pytest
 from pydantic import SecretStr
 
-from libs.auth import Administration, KeySettings, PasswordSettings, SessionSettings, UnknownAccount
+from libs.auth import (
+    Administration,
+    BreachSettings,
+    KeySettings,
+    PasswordSettings,
+    SessionSettings,
+    UnknownAccount,
+)
 from libs.containers.auth_container import administration
 from libs.domain.auth import AccountExists, RefreshRequest, RegisterRequest, SessionEnded
 from libs.infra.database import DatabaseSettings
@@ -26,6 +33,7 @@ class Sections:
     keys: KeySettings = field(default_factory=key_settings)
     sessions: SessionSettings = field(default_factory=SessionSettings)
     passwords: PasswordSettings = QUICK
+    breaches: BreachSettings = field(default_factory=BreachSettings)
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ async def passwords(pool: HashPool) -> Passwords:
     return await Passwords.create(QUICK, pool)
 
 
-def reason(passwords: Passwords, password: str) -> str:
+async def reason(passwords: Passwords, password: str) -> str:
     with pytest.raises(ValidationFailed) as refused:
-        passwords.check_new(password)
+        await passwords.check_new(password)
     (error,) = refused.value.errors
     assert error.field == "password"
     return error.message
@@ -45,21 +45,21 @@ def test_the_parameters_are_those_that_owasp_asks_for() -> None:
 
 class TestCheckNew:
     @pytest.mark.parametrize("password", ["password1", "PassWord1", "1234567890", "\uff31\uff37ertyuiop"])
-    def test_a_common_password_is_refused(self, passwords: Passwords, password: str) -> None:
-        assert reason(passwords, password) == COMMON
+    async def test_a_common_password_is_refused(self, passwords: Passwords, password: str) -> None:
+        assert await reason(passwords, password) == COMMON
 
     @pytest.mark.parametrize("password", ["seven77", "ﬀﬀﬀ"])
-    def test_a_short_one_is_refused(self, passwords: Passwords, password: str) -> None:
-        assert reason(passwords, password) == "A password has at least 8 characters"
+    async def test_a_short_one_is_refused(self, passwords: Passwords, password: str) -> None:
+        assert await reason(passwords, password) == "A password has at least 8 characters"
 
     async def test_the_setting_says_what_is_short(self, pool: HashPool) -> None:
         passwords = await Passwords.create(PasswordSettings(memory=7168, passes=1, min_length=15), pool)
-        assert "15" in reason(passwords, "fourteen chars")
-        passwords.check_new("fifteen chars !")
+        assert "15" in await reason(passwords, "fourteen chars")
+        await passwords.check_new("fifteen chars !")
 
     @pytest.mark.parametrize("password", ["ünïcödé", "🔑" * 8, "no rules about kinds", " " * 9 + "x"])
-    def test_characters_are_counted_and_not_judged(self, passwords: Passwords, password: str) -> None:
-        passwords.check_new(password + "!")
+    async def test_characters_are_counted_and_not_judged(self, passwords: Passwords, password: str) -> None:
+        await passwords.check_new(password + "!")
 
 
 class TestHashing:
