@@ -9,6 +9,7 @@ from apps.cli.database import migrate
 from apps.cli.down import down
 from apps.cli.keys import keys
 from apps.cli.logs import logs
+from apps.cli.mail import mail
 from apps.cli.settings import WrongSettingsError
 from apps.cli.status import status
 from apps.cli.suites import bench, test
@@ -27,6 +28,7 @@ app.command()(up)
 app.command()(status)
 app.command()(logs)
 app.command()(down)
+app.command()(mail)
 # What pytest knows is pytest's to refuse.
 app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}

@@ -16,6 +16,7 @@ PRIVATE: Final[Mapping[str, str]] = {
     "postgres": "DATABASE_URL",
     "rabbitmq": "AMQP_URL",
     "redis": "REDIS_URL",
+    "mail": "AUTH_SMTP_URL",
 }
 """The services, and the variable that says where one is when it is not to be a private one."""
 
@@ -91,6 +92,7 @@ class Platform:
             **self._connections("auth_svc"),
             "DATABASE_URL": self._service_url("postgres"),
             "AUTH_OPERATIONS_PORT": str(operations),
+            "AUTH_SMTP_URL": self._service_url("mail"),
             _KEYS: self._encryption_keys,
         }
         return AppProcess(
@@ -118,7 +120,7 @@ class Platform:
             name,
             module="apps.gateway.gateway_main",
             variables=self._environment.merged(
-                ours, without=("DATABASE_URL", "MIGRATION_DATABASE_URL", _KEYS)
+                ours, without=("AUTH_SMTP_URL", "DATABASE_URL", "MIGRATION_DATABASE_URL", _KEYS)
             ),
             url=f"http://{_reachable(door.host)}:{door.port}",
             operations=f"http://127.0.0.1:{operations}",

@@ -22,7 +22,7 @@ class Part(BaseModel):
 
 
 class RunRecord(BaseModel):
-    """The parts by name: `gateway` (further ones `gateway-2`...), `auth_svc`, `postgres`, `rabbitmq`, `redis`."""
+    """The parts by name: `gateway` (further ones `gateway-2`...), `auth_svc`, `postgres`, `rabbitmq`, `redis`, `mail`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class RunRecord(BaseModel):
 
     def as_json(self) -> dict[str, dict[str, str | int]]:
         """What `status --json` prints."""
-        shown = ("gateway", "auth_svc", "postgres", "rabbitmq", "redis")
+        shown = ("gateway", "auth_svc", "postgres", "rabbitmq", "redis", "mail")
         return {
             name: self.parts[name].model_dump(include={"url", "pid"}, exclude_none=True)
             for name in shown

@@ -14,7 +14,15 @@ from apps.cli.terminal import fail, raw, table, without_password
 from libs.local import State
 
 _ANSWER_SECONDS = 2.0
-_PORTS = {"postgresql": 5432, "amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
+_PORTS = {
+    "postgresql": 5432,
+    "amqp": 5672,
+    "amqps": 5671,
+    "redis": 6379,
+    "rediss": 6379,
+    "smtp": 587,
+    "smtps": 465,
+}
 
 
 def status(

@@ -1,8 +1,10 @@
-"""The private PostgreSQL, RabbitMQ and Redis that `gatehouse up`, the tests and the benchmarks run on."""
+"""The private PostgreSQL, RabbitMQ, Redis and mail sink that `gatehouse up`, the tests and the benchmarks run on."""
 
 from libs.local.child import Command
 from libs.local.errors import AlreadyRunningError, LocalError, MissingProgramError, NotReadyError
 from libs.local.logs import bound_logs
+from libs.local.mail import MailSink, mailbox_of
+from libs.local.mailbox import Mail, Mailbox
 from libs.local.packages import ensure_programs
 from libs.local.ports import free_port, is_free, reserve
 from libs.local.postgres import PostgreSQL
@@ -19,6 +21,9 @@ __all__ = [
     "Command",
     "LocalError",
     "LocalServices",
+    "Mail",
+    "MailSink",
+    "Mailbox",
     "MissingProgramError",
     "NotReadyError",
     "PostgreSQL",
@@ -30,6 +35,7 @@ __all__ = [
     "ensure_programs",
     "free_port",
     "is_free",
+    "mailbox_of",
     "reserve",
     "run_tool",
     "temporary_services",

@@ -25,6 +25,7 @@ _NEEDED: dict[str, tuple[Callable[[], Path], ...]] = {
     "postgres": (lambda: postgres_program("postgres"), lambda: postgres_program("psql")),
     "rabbitmq": (lambda: rabbitmq_program("rabbitmq-server"), lambda: erlang_program("epmd")),
     "redis": (redis_program,),
+    "mail": (),  # a process of ours
     "curl": (curl_program,),
 }
 

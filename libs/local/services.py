@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from libs.local.mail import MailSink
 from libs.local.postgres import PostgreSQL
 from libs.local.rabbitmq import RabbitMQ
 from libs.local.redis import Redis
@@ -15,7 +16,7 @@ SERVICE_USERS = ("gateway", "auth_svc")
 
 
 class LocalServices:
-    """PostgreSQL, RabbitMQ and Redis with passwords, ports and data of their own.
+    """PostgreSQL, RabbitMQ, Redis and a mail sink with passwords, ports and data of their own.
 
     All calls block. AlreadyRunningError when another process owns the same state.
     """
@@ -27,6 +28,7 @@ class LocalServices:
         self.postgres = PostgreSQL(self.state)
         self.rabbitmq = RabbitMQ(self.state, users)
         self.redis = Redis(self.state)
+        self.mail = MailSink(self.state)
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +41,7 @@ class LocalServices:
     @property
     def all(self) -> tuple[Service, ...]:
         """The slowest to start first."""
-        return (self.rabbitmq, self.postgres, self.redis)
+        return (self.rabbitmq, self.postgres, self.redis, self.mail)
 
     def start(self, services: Iterable[Service] | None = None) -> None:
         """Start some or all services, and return when each of them is ready."""
@@ -70,4 +72,6 @@ class LocalServices:
             urls["AMQP_URL"] = self.rabbitmq.url_for(user) if user else self.rabbitmq.url
         if self.redis.running:
             urls["REDIS_URL"] = self.redis.url
+        if self.mail.running:
+            urls["AUTH_SMTP_URL"] = self.mail.url
         return urls

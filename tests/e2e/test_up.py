@@ -58,6 +58,7 @@ def test_status_says_where_everything_is(installation: Installation, printed: st
         "postgres": ["url"],
         "rabbitmq": ["url"],
         "redis": ["url"],
+        "mail": ["url"],
     }
     assert _ready(status["gateway"]["url"])
     assert _ready(status["auth_svc"]["url"])
@@ -71,7 +72,8 @@ def test_no_password_is_shown_to_who_looks_over_the_shoulder(
 ) -> None:
     status = installation.status()
     passwords = [
-        status[name]["url"].split("@")[0].rpartition(":")[2] for name in ("postgres", "rabbitmq", "redis")
+        status[name]["url"].split("@")[0].rpartition(":")[2]
+        for name in ("postgres", "rabbitmq", "redis", "mail")
     ]
 
     shown = printed + installation.run("status").stdout
@@ -121,13 +123,25 @@ def test_keys_are_listed_and_rotated(installation: Installation, printed: str) -
         rows = installation.run("keys", "list").stdout.splitlines()[1:]
         return {row.split()[0]: row.split()[2] for row in rows}
 
+    def state(kid: str) -> str:
+        return states()[kid]
+
     before = states()
     following = next(kid for kid, state in before.items() if state == "next")
     rotated = installation.run("keys", "rotate")
 
     assert following in rotated.stdout
-    assert states()[following] == "signing"
+    assert state(following) == "signing"
     assert len(states()) == len(before) + 1
+
+    early = installation.run("keys", "rotate").stdout
+    assert "by itself" in early
+    assert state(following) == "signing"
+    assert "from now on" in installation.run("keys", "rotate", "--now").stdout
+    assert state(following) == "retired"
+    assert installation.run("keys", "revoke", following).returncode == 0
+    assert state(following) == "revoked"
+    assert installation.run("keys", "revoke", "nonsense").returncode == 1
 
 
 def test_accounts_are_made_once_and_shut(installation: Installation, printed: str) -> None:
