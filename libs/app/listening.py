@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,6 +54,14 @@ class HttpSettings(BaseModel):
         validation_alias="STOP_TIMEOUT",
         description="How long a stop waits for running requests (s); then they are cancelled.",
     )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the port."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
 
 def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:

@@ -16,6 +16,7 @@ from libs.realtime.codes import (
     Refused,
 )
 from libs.realtime.feed import Event
+from libs.realtime.pages import page
 from libs.realtime.payload import one_line
 from libs.realtime.ports import Presence
 from libs.realtime.protocol import (
@@ -40,7 +41,7 @@ from libs.realtime.session import Handler, Session
 
 CLIENT_EVENT = "realtime.client.published"
 """The name of the event that a client's publication is."""
-_MOST_HISTORY = 300  # publications in one reply
+_READ_BACK = 0.4  # s; with the time that storing may take, less than a command has
 
 
 async def publish(session: Session, request: PublishRequest) -> PublishResult:
@@ -56,7 +57,10 @@ async def publish(session: Session, request: PublishRequest) -> PublishResult:
     except ValueError as error:  # those who speak JSON could not be given it
         raise Refused(BAD_REQUEST) from error
     info = session.info(session.subscriptions.get(channel.name))
-    await session.node.log.append(Event(CLIENT_EVENT, channel.name, data, new_message_id(), info))
+    event = Event(CLIENT_EVENT, channel.name, data, new_message_id(), info)
+    await session.node.log.append(event)
+    # So that whoever asks for the history next finds it there. It is stored in any case.
+    await session.node.feed.read_back(event.message_id, _READ_BACK)
     return PublishResult()
 
 
@@ -66,12 +70,7 @@ async def history(session: Session, request: HistoryRequest) -> HistoryResult:
     if not channel.rules.keeps_history:
         raise Refused(NOT_AVAILABLE)
     _check(session, channel, channel.rules.read_history)
-    if request.reverse and request.since is not None and request.since.offset == 0:
-        raise Refused(BAD_REQUEST)
-    limit = _MOST_HISTORY if request.limit < 0 else min(request.limit, _MOST_HISTORY)
-    publications = session.node.feed.history(channel, request, limit)
-    position = session.node.feed.position
-    return HistoryResult(publications, position.epoch, position.offset)
+    return await page(session.node, channel, request)
 
 
 async def presence(session: Session, request: PresenceRequest) -> PresenceResult:

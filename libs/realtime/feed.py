@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +22,7 @@ from libs.realtime.history import History
 from libs.realtime.hub import Hub
 from libs.realtime.payload import one_line
 from libs.realtime.protocol import ClientInfo, HistoryRequest, Join, Leave, Position, Publication
+from libs.realtime.seen import Seen
 from libs.realtime.strays import drop
 
 _log = structlog.get_logger(__name__)
@@ -85,7 +85,7 @@ class Feed:
         self._max_recovery = max_recovery
         self._on_gap = on_gap
         self._clock = clock
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen = Seen(_SEEN)
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waited = 0
         self._first = 0
@@ -142,7 +142,7 @@ class Feed:
 
     def add(self, position: int, event: Event) -> None:
         """The event at ``position`` was read: to whoever hears its channel, once."""
-        if not self._is_known(event.message_id):
+        if self._seen.add(event.message_id, position + 1):
             self._publish(event, position + 1)
         self.passed(position)
 
@@ -164,7 +164,7 @@ class Feed:
 
     def move(self, position: int, movement: Movement) -> None:
         """Somebody came or went, says the record at ``position``: to whoever watches the channel."""
-        if self._ready and not self._is_known(movement.message_id):
+        if self._ready and self._seen.add(movement.message_id, position + 1):
             push = Join(movement.info) if movement.joined else Leave(movement.info)
             self._hub.tell(movement.channel, push)
         self.passed(position)
@@ -192,6 +192,10 @@ class Feed:
                 heapq.heapify(self._waiting)
         return True
 
+    async def read_back(self, message_id: str, timeout: float) -> int:
+        """The offset of a message that was appended, once it was read; 0 when it was not within ``timeout`` seconds."""
+        return await self._seen.offset(message_id, timeout)
+
     def recover(self, channel: Channel, since: Position) -> Recovery:
         """What was published after ``since``, or that this cannot be told; an empty epoch means any."""
         now = self.position
@@ -217,17 +221,6 @@ class Feed:
             found = self._history.after(channel.name, 0)[::-1]
             found = [one for one in found if since is None or one.offset < since.offset]
         return found[:limit]
-
-    def _is_known(self, message_id: str) -> bool:
-        """Whether this message was there before: a publisher that got no confirm sends it again."""
-        if not message_id:
-            return False
-        if message_id in self._seen:
-            return True
-        self._seen[message_id] = None
-        if len(self._seen) > _SEEN:
-            self._seen.popitem(last=False)
-        return False
 
 
 def _publication(event: Event, offset: int, *, kept: bool) -> Publication | None:

@@ -46,16 +46,16 @@ class JsonCodec(Codec):
 
     @override
     def reply(self, command_id: int, result: Result) -> bytes:
-        return b'{"id":%d,"%b":%b}' % (command_id, RESULTS[type(result)].encode(), _object(result))
+        return b'{"id":%d,"%b":%b}' % (command_id, RESULTS[type(result)].encode(), dump(result))
 
     @override
     def refusal(self, command_id: int, error: Error) -> bytes:
-        return b'{"id":%d,"error":%b}' % (command_id, _object(error))
+        return b'{"id":%d,"error":%b}' % (command_id, dump(error))
 
     @override
     def push(self, channel: str, push: Push) -> bytes:
         name = b'"channel":%b,' % to_json(channel) if channel else b""
-        return b'{"push":{%b"%b":%b}}' % (name, PUSHES[type(push)].encode(), _object(push))
+        return b'{"push":{%b"%b":%b}}' % (name, PUSHES[type(push)].encode(), dump(push))
 
     @override
     def join(self, messages: Sequence[bytes]) -> bytes:
@@ -149,7 +149,8 @@ _LAYOUTS: Mapping[type[Any], tuple[tuple[bytes, str, bool], ...]] = {
 }
 
 
-def _object(message: Any) -> bytes:
+def dump(message: Any) -> bytes:
+    """A message that is sent, as a JSON object."""
     members = [
         b'"%b":%b' % (name, _value(value))
         for name, field, always in _LAYOUTS[type(message)]
@@ -166,5 +167,5 @@ def _value(value: Any) -> bytes:
     if isinstance(value, Mapping):
         return b"{%b}" % b",".join(b"%b:%b" % (to_json(name), _value(one)) for name, one in value.items())
     if is_dataclass(value):
-        return _object(value)
+        return dump(value)
     return b"[%b]" % b",".join(_value(one) for one in value)
