@@ -113,6 +113,11 @@ class RealtimeSettings(BaseModel):
         validation_alias="GATEWAY_REALTIME_TOKEN_SECRET",
         description="Secret of connection and subscription tokens signed with HS256, at least 32 bytes; unset: none are taken.",
     )
+    api_key: SecretStr | None = Field(
+        None,
+        validation_alias="GATEWAY_REALTIME_API_KEY",
+        description="Key of the server API (`/api/...`), at least 32 bytes; unset: there is none.",
+    )
     anonymous: bool = Field(
         False,
         validation_alias="GATEWAY_REALTIME_ANONYMOUS",
@@ -206,6 +211,18 @@ class RealtimeSettings(BaseModel):
         ge=1_048_576,
         validation_alias="GATEWAY_REALTIME_WINDOW_BYTES",
         description="Memory of one process for the history of all channels (bytes).",
+    )
+    log_hours: int = Field(
+        24,
+        ge=1,
+        validation_alias="GATEWAY_REALTIME_LOG_HOURS",
+        description="How long the log in RabbitMQ keeps events (hours); the same for every gateway.",
+    )
+    log_bytes: int = Field(
+        1_073_741_824,
+        ge=1_048_576,
+        validation_alias="GATEWAY_REALTIME_LOG_BYTES",
+        description="How much the log in RabbitMQ keeps (bytes), whichever of both is less; the same for every gateway.",
     )
 
     @model_validator(mode="after")
