@@ -8,6 +8,7 @@ from libs.amqp import Connection
 from libs.messaging import Unavailable
 from libs.messaging.rabbitmq import Appender
 from libs.messaging.settings import BrokerSettings
+from libs.messaging.topology import Topology, realtime_log
 from libs.realtime import records
 from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.ports import Log
@@ -19,12 +20,15 @@ _APPEND_TIMEOUT = 4.0  # s; the SDKs give a command 5 s
 
 
 class StreamLog(Log):
-    """The stream `gatehouse.realtime`, which must stand before `start`. The constructor does no I/O."""
+    """The stream `gatehouse.realtime`. The constructor does no I/O."""
 
     def __init__(self, broker: BrokerSettings, settings: RealtimeSettings, *, name: str = "gateway") -> None:
         self._broker = broker
         self._history = settings.longest_history
+        self._log_bytes = settings.log_bytes
         self._name = name
+        self.topology: Topology = realtime_log(max_age=f"{settings.log_hours}h", max_bytes=settings.log_bytes)
+        """What must stand before `start`."""
         self._connections: list[Connection] = []
         self._appender: Appender | None = None
         self._reader: StreamReader | None = None
@@ -33,7 +37,9 @@ class StreamLog(Log):
     async def start(self, feed: Feed) -> None:
         self._appender = Appender(await self._connect("appending"))
         reading = await self._connect("reading")
-        self._reader = StreamReader(feed, reading, self._appender, self._broker, history=self._history)
+        self._reader = StreamReader(
+            feed, reading, self._appender, self._broker, history=self._history, log_bytes=self._log_bytes
+        )
         await self._reader.start(_START_TIMEOUT)
 
     @override

@@ -8,6 +8,7 @@ so that whoever starts finds it in the tail.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from contextlib import suppress
 from enum import Enum, auto
@@ -30,6 +31,7 @@ _PREFETCH = 1000
 _PATIENCE = 5.0  # s that something which must come may take
 _TICK = 1.0  # s between two looks of the keeper
 _LONGEST_REPEAT = 300.0  # s between two repetitions of the epoch
+_REPEATS_IN_A_LOG = 32  # so that the epoch is in whatever a flood leaves; a segment is an eighth
 
 
 class _Task(Enum):
@@ -41,7 +43,10 @@ class _Task(Enum):
 
 
 class StreamReader:
-    """Reads the stream's last ``history`` seconds and everything after them into ``feed``."""
+    """Reads the stream's last ``history`` seconds and everything after them into ``feed``.
+
+    ``log_bytes`` is what the stream keeps.
+    """
 
     def __init__(
         self,
@@ -51,6 +56,7 @@ class StreamReader:
         broker: BrokerSettings,
         *,
         history: float,
+        log_bytes: int,
     ) -> None:
         self._feed = feed
         self._connection = connection
@@ -58,6 +64,7 @@ class StreamReader:
         self._user = broker.user
         self._trusted = broker.trusted_callers | {broker.user}
         self._repeat_every = min(_LONGEST_REPEAT, max(_PATIENCE, history / 3))
+        self._repeat_bytes = log_bytes // _REPEATS_IN_A_LOG
         self._tail = f"{round(max(history, 3 * self._repeat_every))}s"
         self._reading = Reading(self._tail)
         self._channel: Channel | None = None
@@ -67,8 +74,10 @@ class StreamReader:
         self._wake = asyncio.Event()
         self._awaited: set[str] = set()  # marks of this reader's own, on their way through the stream
         self._start_mark = ""
+        self._confirmed = False  # whether the epoch was repeated since reading started over
+        self._unnamed = 0  # bytes of events read since the epoch was told
         self._moved_at = 0.0
-        self._repeated_at = 0.0
+        self._repeated_at = -math.inf
         self._caught_up = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
@@ -127,6 +136,7 @@ class StreamReader:
         self._feed.lose()
         self._reading = Reading(self._tail)
         mark = Mark(new_message_id())
+        self._confirmed = False
         self._start_mark, self._awaited = mark.message_id, {mark.message_id}
         try:
             await self._attach()
@@ -228,6 +238,9 @@ class StreamReader:
         content = record.content
         if isinstance(content, Event):
             self._feed.add(record.position, content)
+            self._unnamed += len(content.data)
+            if self._unnamed >= self._repeat_bytes:
+                self._repeat_soon()
         elif isinstance(content, Movement):
             self._feed.move(record.position, content)
         else:
@@ -236,10 +249,13 @@ class StreamReader:
                 self._take_mark(record.position, content)
 
     def _take_mark(self, position: int, mark: Mark) -> None:
-        known = self._feed.position.epoch
-        # Of several gateways that declare an epoch at once the first one counts; a repetition counts always.
-        if mark.epoch and mark.is_true_at(position) and (mark.read is not None or not known):
+        if self._believes(mark, position):
             self._feed.name(mark.epoch)
+            self._confirmed = mark.read is not None
+        elif mark.epoch and mark.read is None:  # somebody has found no name in what is left of the log
+            self._repeat_soon()
+        if mark.epoch:
+            self._unnamed = 0
         self._awaited.discard(mark.message_id)
         if self._feed.ready or self._start_mark in self._awaited:
             return
@@ -248,6 +264,22 @@ class StreamReader:
             self._caught_up.set()
         else:
             self._need(_Task.DECLARE)
+
+    def _believes(self, mark: Mark, position: int) -> bool:
+        """Whether a mark names this log.
+
+        Of several gateways that name it at once the first one counts. A reader that begins between them takes the second
+        one's name, until the first repetition says better. After that no other name can be true: a log that was made anew
+        shows in its records, and then reading starts over.
+        """
+        if not mark.epoch or not mark.is_true_at(position) or self._confirmed:
+            return False
+        return mark.read is not None or not self._feed.position.epoch
+
+    def _repeat_soon(self) -> None:
+        self._unnamed = 0
+        self._repeated_at = -math.inf
+        self._wake.set()
 
     def _need(self, task: _Task) -> None:
         self._todo = task
