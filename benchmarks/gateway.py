@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import psutil
 
 from benchmarks.command import progress, run_alone
 from benchmarks.http.stack import Stack, running
-from benchmarks.process import Child, child, cores
+from benchmarks.process import Child, child, cores, cpu_seconds, pin
 from benchmarks.report import Fields, at_most, circumstances, medians, rounded
 from libs.local import LocalServices
 
@@ -47,8 +42,8 @@ def run(local: LocalServices) -> Fields:
 async def _measure(stack: Stack) -> Fields:
     result = circumstances("fastapi", "starlette", "uvicorn", "httptools", "uvloop", "pydantic", "pyjwt")
     server_core, load_core = cores()
-    _pin(stack.gateway, server_core)
-    _pin(stack.auth_svc, load_core)
+    pin(stack.gateway, server_core)
+    pin(stack.auth_svc, load_core)
     sessions = [stack.sign_in(number) for number in range(CONNECTIONS)]
     async with AsyncExitStack() as opened:
         job = _bare_job(stack, sessions[0])
@@ -109,9 +104,9 @@ async def _rate(gateway: Child) -> int:
 
 
 async def _measured(server: _Server, load: Child, order: str) -> Fields:
-    before = _cpu(server.pid)
+    before = cpu_seconds(server.pid)
     found = await load.order(order)
-    return {**found, "cpu_us": (_cpu(server.pid) - before) / found["calls"] * 1e6}
+    return {**found, "cpu_us": (cpu_seconds(server.pid) - before) / found["calls"] * 1e6}
 
 
 def _summary(rounds: list[Fields]) -> Fields:
@@ -138,18 +133,6 @@ def _ratios(found: Fields) -> Fields:
 
 def _faults(found: Fields) -> int:
     return sum(each["unexpected"] for kind in KINDS for load in LOADS for each in found[kind][load].values())
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of user and system time of a process, all its threads."""
-    times: Any = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def _pin(pid: int, core: int) -> None:
-    """Keep every thread of a process on one core."""
-    for thread in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setaffinity(int(thread.name), {core})
 
 
 if __name__ == "__main__":

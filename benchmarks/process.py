@@ -9,8 +9,10 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Fields: TypeAlias = dict[str, Any]
@@ -27,6 +29,17 @@ def cores() -> tuple[int, int]:
     """The two cores that a round uses: one for the server's process, the other for the load (one, if there is one)."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
+
+
+def pin(pid: int, core: int) -> None:
+    """Keep every thread of a process on one core."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process, all its threads: its own clock (Linux, clock_getcpuclockid), exact to the ns."""
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 class Child:

@@ -50,10 +50,10 @@ class Stack:
 
 
 @contextmanager
-def running(local: LocalServices) -> Generator[Stack]:
-    """Start services, migrations, auth_svc and gateway; stop the two when the block ends."""
+def running(local: LocalServices, **variables: str) -> Generator[Stack]:
+    """Start services, migrations, auth_svc and gateway, with settings of the run's own; stop the two when the block ends."""
     port = free_port()
-    environment = Environment(bare_environment())
+    environment = Environment({**bare_environment(), **variables})
     platform = Platform(environment, local, Door("127.0.0.1", port, explicit=False), 1)
     local.start()
     migrate = [sys.executable, "-m", "apps.cli.cli_main", "migrate"]

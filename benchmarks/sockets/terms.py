@@ -1,0 +1,42 @@
+"""What every contestant of the fan-out has in common: how many clients, which events, how fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from libs.messaging import Event
+
+CHANNEL = "public:bench"
+GATEWAY_PATH = "/connection/websocket"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a run is."""
+
+    subscribers: int = 1_000
+    paced: int = 50
+    """Events of a paced round, each alone."""
+    interval: float = 0.04
+    """Seconds from one paced event to the next: long enough for the slowest contestant and the load to be done."""
+    burst: int = 100
+    """Events of a burst, as fast as they can be published."""
+    paced_rounds: int = 3
+    burst_rounds: int = 7
+    idle: int = 10_000
+    idle_seconds: float = 50.0
+    """Two intervals of pings."""
+
+
+class Tick(BaseModel):
+    """A number, and as much text as makes about 150 bytes of it on the wire."""
+
+    n: int
+    text: str = "y" * 64
+
+
+TICK = Event("realtime.bench.tick", Tick)
+FIRST = 1_000_000
+"""The first number: all of them have the same length."""
