@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -10,7 +11,14 @@ from apps.cli.check import auth_settings
 from apps.cli.record import operator_variables
 from apps.cli.settings import WrongSettingsError
 from apps.cli.terminal import fail
-from libs.auth import Administration, KeyUnreadable, UnknownAccount
+from libs.auth import (
+    Administration,
+    KeyRevocation,
+    KeyUnreadable,
+    Rotation,
+    UnknownAccount,
+    UnknownSigningKey,
+)
 from libs.containers.auth_container import administration
 from libs.domain.auth import RegisterRequest
 from libs.infra.database import DatabaseAway, DatabaseRefused
@@ -20,14 +28,21 @@ ResultT = TypeVar("ResultT")
 
 
 def list_keys() -> list[tuple[str, ...]]:
-    """The signing keys that are believed: id, algorithm, state, when made."""
+    """The signing keys: id, algorithm, state, when made, when the next one takes over."""
     states = _run(lambda hands: hands.list_keys())
-    return [(key.kid, key.algorithm, key.state, f"{key.created_at:%Y-%m-%d %H:%M}") for key in states]
+    return [
+        (key.kid, key.algorithm, key.state, moment(key.created_at), moment(key.signs_from)) for key in states
+    ]
 
 
-def rotate_keys() -> str:
-    """Let the next key sign; its id."""
-    return _run(lambda hands: hands.rotate_keys())
+def rotate_keys(*, at_once: bool) -> Rotation:
+    """Let the next key sign, now or when it is ready."""
+    return _run(lambda hands: hands.rotate_keys(at_once=at_once))
+
+
+def revoke_key(kid: str) -> KeyRevocation:
+    """Believe no token of a key any more."""
+    return _run(lambda hands: hands.revoke_key(kid))
 
 
 def create_account(email: str, username: str | None, password: str) -> str:
@@ -45,13 +60,18 @@ def disable_account(login: str) -> int:
     return _run(lambda hands: hands.disable_account(login))
 
 
+def moment(time: datetime | None) -> str:
+    """A moment as the tables show it (UTC); nothing where there is none."""
+    return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
 def _run(work: Callable[[Administration], Awaitable[ResultT]]) -> ResultT:
     """Do something with the operator's hands; whatever is refused ends the command with a line for each reason."""
     try:
         return asyncio.run(_with_hands(work))
     except AppError as error:
         _refuse(error)
-    except (DatabaseAway, DatabaseRefused, KeyUnreadable, UnknownAccount) as error:
+    except (DatabaseAway, DatabaseRefused, KeyUnreadable, UnknownAccount, UnknownSigningKey) as error:
         fail(str(error))
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from libs.auth.accounts import Accounts
 from libs.auth.callers import Origin
+from libs.auth.closing import Closing
+from libs.auth.key_changes import KeyRevocation, Rotation
 from libs.auth.keys import Keys, KeyState
 from libs.domain.auth import Account, RegisterRequest
 from libs.messaging import Caller, Client
@@ -24,6 +26,7 @@ class Administration:
     """The operator's hands."""
 
     accounts: Accounts
+    closing: Closing
     keys: Keys
 
     async def create_account(self, request: RegisterRequest) -> Account:
@@ -32,19 +35,24 @@ class Administration:
 
     async def disable_account(self, login: str) -> int:
         """Shut an account and end its sessions; says how many there were. Raises `UnknownAccount`."""
-        ended = await self.accounts.disable(login, Origin(user_agent=_operator()))
+        ended = await self.closing.disable_by_login(login, Origin(user_agent=_operator()))
         if ended is None:
             raise UnknownAccount(f"there is no account {login}")
         return ended
 
     async def list_keys(self) -> list[KeyState]:
-        """The signing keys that are believed, oldest first."""
+        """The signing keys that are believed and those that were revoked, oldest first."""
         return await self.keys.states()
 
-    async def rotate_keys(self) -> str:
-        """Let the next key sign; says which one that is. Raises `KeyUnreadable` where it could not be opened."""
+    async def rotate_keys(self, *, at_once: bool) -> Rotation:
+        """Let the next key sign, now or when it is ready. Raises `KeyUnreadable` where it could not be opened."""
         await self.keys.load()
-        return await self.keys.rotate()
+        return await self.keys.rotate(at_once=at_once)
+
+    async def revoke_key(self, kid: str) -> KeyRevocation:
+        """Believe no token of a key any more; raises `UnknownSigningKey`, or `KeyUnreadable`."""
+        await self.keys.load()
+        return await self.keys.revoke(kid)
 
 
 def _operator() -> str:

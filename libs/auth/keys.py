@@ -11,13 +11,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from libs.auth.key_changes import KeyChanges, KeyRevocation, Rotation
+from libs.auth.key_ring import Ring, State, state_of
 from libs.auth.orm import SigningKeyRow
-from libs.auth.repository import Storage, Stored
+from libs.auth.repository import Storage
 from libs.auth.sealing import SealBroken, Sealer
 from libs.auth.settings import KeySettings, SessionSettings
-from libs.domain.auth import KEYS_ROTATED, Claims, KeySet, KeysRotated
+from libs.domain.auth import Claims, KeySet, KeysRotated
 from libs.infra.clock import Clock
-from libs.infra.jwt import Algorithm, SigningKey, TokenSettings, TokenVerifier
+from libs.infra.jwt import SigningKey, TokenSettings, TokenVerifier
 from libs.messaging import Caller, Empty, Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -30,14 +32,13 @@ class KeyUnreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """A key as its operator sees it: ``next``, ``signing`` or ``retired``."""
+    """A key as its operator sees it; ``signs_from`` is the next one's moment, None where none is settled."""
 
     kid: str
     algorithm: str
-    state: str
+    state: State
     created_at: datetime
-    activated_at: datetime | None
-    retired_at: datetime | None
+    signs_from: datetime | None
 
 
 class Keys:
@@ -53,11 +54,15 @@ class Keys:
         clock: Clock,
     ) -> None:
         self._storage = storage
-        self._algorithm: Algorithm = settings.algorithm
+        self._settings = settings
         self._sealer = Sealer.from_text(settings.encryption_keys.get_secret_value())
         # A process that missed the event signs with a retired key until it looks for itself.
         self._believed = timedelta(seconds=sessions.access_seconds + settings.reload_interval + _MARGIN)
         self._clock = clock
+        self._changes = KeyChanges(
+            storage, settings, sealer=self._sealer, believed=self._believed, clock=clock
+        )
+        self._ring = Ring((), None, None)
         self._signing: SigningKey | None = None
         self.verifier = TokenVerifier(Claims, tokens, clock=clock)
 
@@ -70,99 +75,72 @@ class Keys:
 
     async def load(self) -> None:
         """Open what is in the database, making what is missing; raises `KeyUnreadable` or `Unavailable`."""
-        async with self._storage.reading() as stored:
-            rows = await self._published(stored)
-        if self._lacking(rows):
-            rows = await self._complete()
-        opened = {row.kid: self._open(row) for row in rows if row.retired_at is None}
-        self._signing = opened[_one(rows, "signing").kid]
-        self.verifier.replace_keys(row.public_jwk for row in rows)
+        ring = await self._read()
+        if not ring.complete or (ring.following and ring.following.algorithm != self._settings.algorithm):
+            await self._changes.complete()
+            ring = await self._read()
+        self._use(ring)
 
     async def reload(self) -> None:
-        """`load`, keeping what was loaded where that fails."""
+        """Look again, keeping what was loaded where that fails."""
         try:
-            await self.load()
+            self._use(await self._read())
         except (KeyUnreadable, Unavailable) as error:
             _log.warning("keys_not_reloaded", reason=str(error))
+
+    async def tend(self) -> None:
+        """Look again, and rotate where it is time; of several processes one does it."""
+        await self.reload()
+        due = self._ring.due_at(self._settings)
+        if due is not None and due <= self._clock.now():
+            kid = await self._changes.rotate_if_due()
+            if kid is not None:
+                _log.info("keys_rotated", kid=kid)
+            await self.reload()
 
     async def heard_rotation(self, _rotated: KeysRotated) -> None:
         """Another process, or this one, changed the keys."""
         await self.reload()
 
-    async def rotate(self) -> str:
-        """Let the published key sign, retire the one that signed, and publish a new one; says which signs now."""
-        async with self._storage.transaction() as stored:
-            await stored.keys.lock()
-            now = self._clock.now()
-            following = _one(await self._published(stored), "next")
-            await stored.keys.retire(now)
-            await stored.keys.activate(following.kid, now)
-            await self._add(stored, now)
-            await stored.audit.add("keys.rotated", kid=following.kid)
-            await stored.tell(KEYS_ROTATED, KeysRotated(kid=following.kid), urgent=True)
+    async def rotate(self, *, at_once: bool = False) -> Rotation:
+        """Let the published key sign as soon as verifiers can know it, or ``at_once``; publish another to follow it."""
+        rotation = await self._changes.rotate(at_once=at_once)
         await self.load()
-        return following.kid
+        return rotation
+
+    async def revoke(self, kid: str) -> KeyRevocation:
+        """Believe no token of this key any more; raises `UnknownSigningKey`."""
+        revocation = await self._changes.revoke(kid)
+        await self.load()
+        return revocation
 
     async def states(self) -> list[KeyState]:
-        """The keys that are believed now, oldest first."""
+        """The keys that are believed now and those that were revoked, oldest first."""
         async with self._storage.reading() as stored:
-            rows = await self._published(stored)
+            rows = await stored.keys.known(self._clock.now() - self._believed)
+        due = Ring.of(rows).due_at(self._settings)
         return [
-            KeyState(row.kid, row.algorithm, _state(row), row.created_at, row.activated_at, row.retired_at)
+            KeyState(row.kid, row.algorithm, state, row.created_at, due if state == "next" else None)
             for row in rows
+            for state in [state_of(row)]
         ]
 
     async def published(self, _request: Empty, _caller: Caller) -> KeySet:
         """The public keys, fresh from the database: who asks may have heard of a rotation before this process."""
+        ring = await self._read()
+        return KeySet.model_validate({"keys": [row.public_jwk for row in ring.rows]})
+
+    async def _read(self) -> Ring:
         async with self._storage.reading() as stored:
-            rows = await self._published(stored)
-        return KeySet.model_validate({"keys": [row.public_jwk for row in rows]})
+            return Ring.of(await stored.keys.published(self._clock.now() - self._believed))
 
-    async def _published(self, stored: Stored) -> list[SigningKeyRow]:
-        return await stored.keys.published(self._clock.now() - self._believed)
-
-    def _lacking(self, rows: list[SigningKeyRow]) -> bool:
-        states = {_state(row): row for row in rows}
-        following = states.get("next")
-        return "signing" not in states or following is None or following.algorithm != self._algorithm
-
-    async def _complete(self) -> list[SigningKeyRow]:
-        """Make the keys that are missing, unless another process was faster."""
-        async with self._storage.transaction() as stored:
-            await stored.keys.lock()
-            rows = await self._published(stored)
-            if self._lacking(rows):
-                await self._make_missing(stored, {_state(row): row for row in rows})
-        async with self._storage.reading() as stored:
-            return await self._published(stored)
-
-    async def _make_missing(self, stored: Stored, rows: dict[str, SigningKeyRow]) -> None:
-        """One key that signs and one that follows; a next key of an algorithm no longer wanted never signs."""
-        now = self._clock.now()
-        signing, following = rows.get("signing"), rows.get("next")
-        if following is not None and following.algorithm != self._algorithm:
-            await stored.keys.discard(following.kid, now)
-            following = None
-        if signing is None:
-            signing, following = following or await self._add(stored, now), None
-            await stored.keys.activate(signing.kid, now)
-        if following is None:
-            await self._add(stored, now)
-        await stored.tell(KEYS_ROTATED, KeysRotated(kid=signing.kid), urgent=True)
-
-    async def _add(self, stored: Stored, now: datetime) -> SigningKeyRow:
-        """Publish a new key."""
-        key = SigningKey.generate(self._algorithm)
-        row = SigningKeyRow(
-            kid=key.kid,
-            algorithm=key.algorithm,
-            public_jwk=key.public_jwk,
-            sealed=self._sealer.seal(key.to_bytes(), bound_to=key.kid.encode()),
-            created_at=now,
-        )
-        await stored.keys.add(row)
-        await stored.audit.add("keys.created", kid=key.kid)
-        return row
+    def _use(self, ring: Ring) -> None:
+        """Sign and verify with these keys."""
+        opened = {row.kid: self._open(row) for row in (ring.signing, ring.following) if row is not None}
+        if ring.signing is not None:
+            self._signing = opened[ring.signing.kid]
+        self.verifier.replace_keys(row.public_jwk for row in ring.rows)
+        self._ring = ring
 
     def _open(self, row: SigningKeyRow) -> SigningKey:
         try:
@@ -172,13 +150,3 @@ class Keys:
             raise KeyUnreadable(
                 f"signing key {row.kid} cannot be opened: AUTH_KEY_ENCRYPTION_KEYS lacks the key that sealed it"
             ) from error
-
-
-def _state(row: SigningKeyRow) -> str:
-    if row.retired_at is not None:
-        return "retired"
-    return "next" if row.activated_at is None else "signing"
-
-
-def _one(rows: list[SigningKeyRow], state: str) -> SigningKeyRow:
-    return next(row for row in rows if _state(row) == state)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from libs.auth.sealing import Sealer
+from libs.auth.sealing import Sealer, keys_from_text
 from libs.domain.auth import PASSWORD_FLOOR
 from libs.infra.jwt import Algorithm
 
 _SECTION = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
+
+
+def _words(value: object) -> object:
+    """`a,b` as a set of words."""
+    return frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
 def _keys(value: SecretStr) -> SecretStr:
@@ -30,7 +35,19 @@ class KeySettings(BaseModel):
     algorithm: Algorithm = Field(
         "ES256",
         validation_alias="AUTH_SIGNING_ALGORITHM",
-        description="Algorithm of new signing keys: `ES256`, `RS256` or `EdDSA`.",
+        description="Algorithm of new signing keys: `ES256`, `RS256` or `EdDSA`; another one takes over by a rotation.",
+    )
+    publish_seconds: float = Field(
+        600.0,
+        ge=0,
+        validation_alias="AUTH_KEY_PUBLISH_SECONDS",
+        description="How long a key is published before it signs; others may cache the published keys for 300 (s).",
+    )
+    rotation_seconds: float = Field(
+        2_592_000.0,
+        ge=0,
+        validation_alias="AUTH_KEY_ROTATION_SECONDS",
+        description="How long a key signs before the next one takes over by itself; 0 is until an operator says so (s).",
     )
     reload_interval: float = Field(
         30.0,
@@ -38,6 +55,11 @@ class KeySettings(BaseModel):
         validation_alias="AUTH_KEY_RELOAD_INTERVAL",
         description="How often a process looks for keys that others made, should it miss the event (s).",
     )
+
+    @property
+    def secrets(self) -> list[bytes]:
+        """The sealing keys, newest first; keys for other purposes are derived from them."""
+        return keys_from_text(self.encryption_keys.get_secret_value())
 
 
 class SessionSettings(BaseModel):
@@ -83,6 +105,13 @@ class SessionSettings(BaseModel):
         validation_alias="AUTH_REFRESH_LOST_ANSWER_SECONDS",
         description="How long a used refresh token works while its successor was never used; 0 is off (s).",
     )
+    recent_seconds: int = Field(
+        900,
+        ge=60,
+        le=86_400,
+        validation_alias="AUTH_RECENT_SIGN_IN_SECONDS",
+        description="How old a sign-in may be where a recent one is asked for, as to end another session (s).",
+    )
 
 
 class PasswordSettings(BaseModel):
@@ -96,6 +125,11 @@ class PasswordSettings(BaseModel):
         le=128,
         validation_alias="AUTH_PASSWORD_MIN_LENGTH",
         description="Fewest characters of a new password.",
+    )
+    context_words: Annotated[frozenset[str], BeforeValidator(_words)] = Field(
+        frozenset(),
+        validation_alias="AUTH_PASSWORD_CONTEXT_WORDS",
+        description="Names of your product and company, separated by commas: a new password is not made of them alone.",
     )
     memory: int = Field(
         19_456,

@@ -41,6 +41,8 @@ class Bearer:
 
     identity: Identity
     expires: int
+    key: str = ""
+    """The key that signed it."""
 
 
 class Authorization:
@@ -105,7 +107,8 @@ class Authorization:
                 claims = self._claims(token)
             except UnknownKey as error:
                 raise TokenInvalid from error
-        bearer = Bearer(Identity(claims.sub, claims.sid, claims.scope), claims.exp)
+        identity = Identity(claims.sub, claims.sid, claims.scope)
+        bearer = Bearer(identity, claims.exp, self._verifier.signer(token))
         self._remember(token, bearer)
         return bearer
 

@@ -32,6 +32,8 @@ class PublicKeys:
         self._jwks = b""
         self.generation = 0
         """Grows whenever the set changes: what was verified before must be verified again."""
+        self.on_dropped: list[Callable[[str], object]] = []
+        """Told each key that is not believed any more: its tokens have all expired, or it was revoked."""
 
     @property
     def jwks(self) -> bytes:
@@ -71,6 +73,10 @@ class PublicKeys:
             self._jwks = jwks
 
     def _replace(self, found: KeySet) -> None:
+        before = self._verifier.kids
         self._verifier.replace_keys(key.model_dump() for key in found.keys)
         self.generation += 1
         _log.info("keys_loaded", kids=sorted(self._verifier.kids))
+        for kid in before - self._verifier.kids:
+            for told in self.on_dropped:
+                told(kid)

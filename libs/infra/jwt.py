@@ -213,6 +213,10 @@ class TokenVerifier(Generic[ClaimsT]):
         self._headers[header] = key
         return self._believed(payload)
 
+    def signer(self, token: str) -> str:
+        """The name of the key that signed a token which `verify` has just believed."""
+        return self._headers[token.partition(".")[0]].key_id or ""
+
     def _key_of(self, token: str) -> jwt.PyJWK:
         """The key that the header names; never one that the token brings along (`jwk`, `jku`, `x5u`: RFC 8725, 3.10)."""
         header = self._jws.get_unverified_header(token)

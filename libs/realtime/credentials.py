@@ -73,4 +73,4 @@ class Credentials:
             if error.status == HTTPStatus.FORBIDDEN:
                 raise Disconnected(codes.FORBIDDEN) from error
             raise
-        return Who(verified.identity.sub, verified.identity, verified.expires)
+        return Who(verified.identity.sub, verified.identity, verified.expires, key=verified.key)

@@ -18,6 +18,8 @@ class Who:
     info: bytes = b""
     channels: tuple[str, ...] = ()
     """What its token subscribes it to, beside its own channels."""
+    key: str = ""
+    """The key that signed its access token."""
 
     @property
     def sid(self) -> str:

@@ -22,6 +22,10 @@ class Verified(Protocol):
     def expires(self) -> int:
         """Until when it holds (Unix seconds)."""
 
+    @property
+    def key(self) -> str:
+        """The key that signed it; nothing where it is no signed token."""
+
 
 class Verify(Protocol):
     """Checks access tokens, as the gateway does for HTTP."""

@@ -14,6 +14,7 @@ from libs.auth import (
     KeySettings,
     PasswordSettings,
     SessionSettings,
+    ThrottleSettings,
     UnknownAccount,
 )
 from libs.containers.auth_container import administration
@@ -34,6 +35,7 @@ class Sections:
     sessions: SessionSettings = field(default_factory=SessionSettings)
     passwords: PasswordSettings = QUICK
     breaches: BreachSettings = field(default_factory=BreachSettings)
+    throttles: ThrottleSettings = field(default_factory=ThrottleSettings)
 
 
 @pytest.fixture
@@ -72,6 +74,13 @@ async def test_a_login_that_names_nobody(operator: Administration) -> None:
 
 async def test_keys_are_listed_and_rotated(auth: AuthWorld, operator: Administration) -> None:
     (following,) = [key.kid for key in await operator.list_keys() if key.state == "next"]
-    assert await operator.rotate_keys() == following
+    assert (await operator.rotate_keys(at_once=False)).kid == following
     assert {key.kid: key.state for key in await operator.list_keys()}[following] == "signing"
+    await eventually(lambda: auth.bus.names().count("auth.keys.rotated") == 2)
+
+
+async def test_a_key_is_revoked(auth: AuthWorld, operator: Administration) -> None:
+    revoked = auth.keys.signing.kid
+    assert (await operator.revoke_key(revoked)).took_over
+    assert {key.kid: key.state for key in await operator.list_keys()}[revoked] == "revoked"
     await eventually(lambda: auth.bus.names().count("auth.keys.rotated") == 2)

@@ -27,7 +27,7 @@ from libs.domain.auth import (
 )
 from libs.gateway import Authorization, Gate, PublicKeys, Revocations, RevocationSettings
 from libs.infra.jwt import SigningKey, TokenSettings, TokenVerifier
-from libs.messaging import AnyOperation, Caller, Empty, Handlers
+from libs.messaging import AnyOperation, Caller, Empty, Handlers, Overloaded
 from libs.messaging.memory import MemoryBus
 
 
@@ -72,6 +72,8 @@ class AuthService:
         self.issuer = issuer
         self.pages: list[RevokedPage] = [RevokedPage(sessions=())]
         self.asked_for_keys = 0
+        self.refusals = 0
+        """How often it is overloaded from now on."""
         self.asked_after: list[str] = []
 
     def handlers(self) -> Handlers:
@@ -82,6 +84,9 @@ class AuthService:
 
     async def keys(self, _request: Empty, _caller: Caller) -> KeySet:
         self.asked_for_keys += 1
+        if self.refusals:
+            self.refusals -= 1
+            raise Overloaded
         return self.issuer.key_set
 
     async def revocations(self, request: RevocationsRequest, _caller: Caller) -> RevokedPage:

@@ -71,6 +71,21 @@ async def test_a_changed_set_makes_a_new_generation_and_an_unchanged_one_does_no
     assert world.keys.generation == 2
 
 
+async def test_a_key_that_leaves_the_set_is_told_once() -> None:
+    world = World()
+    await world.serve()
+    await world.keys.load()
+    dropped: list[str] = []
+    world.keys.on_dropped.append(dropped.append)
+    world.issuer.rotate()
+    await world.keys.load()
+    assert dropped == []
+    gone = world.issuer.keys.pop(0)
+    await world.keys.load()
+    await world.keys.load()
+    assert dropped == [gone.kid]
+
+
 async def test_unknown_keys_are_asked_for_once_however_many_tokens_name_them() -> None:
     world = World()
     await world.serve()

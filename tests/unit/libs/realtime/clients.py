@@ -59,6 +59,7 @@ class Token:
 
     identity: Identity
     expires: int
+    key: str = "the key of these tests"
 
 
 async def verify(token: str) -> Token:

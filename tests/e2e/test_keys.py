@@ -1,0 +1,115 @@
+"""Signing keys while clients are at work: nobody notices a rotation, and everybody a revocation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import jwt
+import pytest
+
+from libs.auth import Administration
+from tests.fixtures.accounts import PASSWORD, AuthWorld, auth_world, eventually
+from tests.fixtures.database import MigratedDatabase
+from tests.fixtures.platform import Platform
+
+CLIENTS = 8
+ROTATIONS = 4
+
+
+@dataclass
+class Load:
+    """Clients that call, refresh and sign in all the time; every answer is counted by its status."""
+
+    url: str
+    statuses: Counter[int] = field(default_factory=Counter)
+    kids: set[str] = field(default_factory=set)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def client(self, number: int) -> None:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30) as http:
+            login = {"login": f"load{number}@example.com", "password": PASSWORD}
+            await http.post("/v1/auth/register", json={"email": login["login"], "password": PASSWORD})
+            tokens = (await http.post("/v1/auth/login", json=login)).json()
+            while not self.over.is_set():
+                for _ in range(5):
+                    self.count(await http.get("/v1/auth/me", headers=bearer(tokens)))
+                answer = self.count(
+                    await http.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+                )
+                tokens = answer.json()
+                self.kids.add(jwt.get_unverified_header(tokens["access_token"])["kid"])
+
+    def count(self, answer: httpx.Response) -> httpx.Response:
+        self.statuses[answer.status_code] += 1
+        return answer
+
+    async def grown(self) -> None:
+        """Return when some more answers have come."""
+        wanted = self.statuses[200] + 100
+        await eventually(lambda: self.statuses[200] >= wanted, within=60)
+
+
+def bearer(tokens: dict[str, str]) -> dict[str, str]:
+    return {"authorization": f"Bearer {tokens['access_token']}"}
+
+
+@asynccontextmanager
+async def load(url: str) -> AsyncGenerator[Load]:
+    found = Load(url)
+    clients = [asyncio.create_task(found.client(number)) for number in range(CLIENTS)]
+    try:
+        yield found
+    finally:
+        found.over.set()
+        await asyncio.gather(*clients)
+
+
+@pytest.fixture
+async def beside(platform: Platform, database: MigratedDatabase) -> AsyncIterator[AuthWorld]:
+    """The rules of identity over the platform's database, as the operator's command has them."""
+    async with auth_world(database.url, relayed=False) as world:
+        yield world
+
+
+async def test_rotating_under_load_costs_no_request(platform: Platform, beside: AuthWorld) -> None:
+    operator = Administration(beside.accounts, beside.keys)
+    async with load(platform.url) as found:
+        await found.grown()
+        signed = []
+        for _ in range(ROTATIONS):
+            signed.append((await operator.rotate_keys(at_once=True)).kid)
+            await found.grown()
+    assert set(found.statuses) == {200}
+    assert set(signed) <= found.kids
+
+
+async def test_a_revoked_key_is_refused_by_the_gateway_and_sessions_go_on(
+    platform: Platform, beside: AuthWorld
+) -> None:
+    operator = Administration(beside.accounts, beside.keys)
+    login = {"login": "ann@example.com", "password": PASSWORD}
+    async with httpx.AsyncClient(base_url=platform.url, timeout=30) as http:
+        await http.post("/v1/auth/register", json={"email": login["login"], "password": PASSWORD})
+        tokens = (await http.post("/v1/auth/login", json=login)).json()
+        revoked = jwt.get_unverified_header(tokens["access_token"])["kid"]
+        assert (await http.get("/v1/auth/me", headers=bearer(tokens))).status_code == 200
+        await operator.revoke_key(revoked)
+
+        async def refused() -> bool:
+            answer = await http.get("/v1/auth/me", headers=bearer(tokens))
+            return answer.status_code == 401 and answer.json()["code"] == "auth.token_invalid"
+
+        await eventually(refused)
+        published = (await http.get("/.well-known/jwks.json")).json()["keys"]
+        assert revoked not in {key["kid"] for key in published}
+
+        async def goes_on() -> bool:
+            answer = await http.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
+            return (await http.get("/v1/auth/me", headers=bearer(answer.json()))).status_code == 200
+
+        await eventually(goes_on)
