@@ -77,6 +77,11 @@ class BoundedHttp(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     @override
+    def _should_upgrade(self) -> bool:
+        # An upgrade asked for in HTTP/1.0 is ignored (RFC 9110, section 7.8).
+        return self.scope["http_version"] != "1.0" and super()._should_upgrade()
+
+    @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(Malformed())
 

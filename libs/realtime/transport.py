@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.server import ServerProtocol
 
 from libs.realtime.codes import SHUTDOWN, SLOW, Disconnect
 from libs.realtime.connection import Connection
+from libs.realtime.handshake import OpeningHandshake
 from libs.realtime.line import Format
 from libs.realtime.websocket import CLOSE, PONG, FrameReader, close_frame
 
@@ -34,6 +34,7 @@ class Socket(asyncio.Protocol, Connection):
     """A WebSocket connection on its transport, after the handshake."""
 
     __slots__ = (
+        "_answered",
         "_backlog",
         "_backlog_bytes",
         "_closer",
@@ -56,6 +57,7 @@ class Socket(asyncio.Protocol, Connection):
         self._backlog: deque[bytes] | None = None
         self._backlog_bytes = 0
         self._closing = False
+        self._answered = False
         self._closer: asyncio.TimerHandle | None = None
 
     def serve(
@@ -72,6 +74,8 @@ class Socket(asyncio.Protocol, Connection):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._answered:
+            return
         for opcode, payload in self._reader.feed(data):
             if opcode == CLOSE:
                 self._answer_close(payload)
@@ -130,10 +134,17 @@ class Socket(asyncio.Protocol, Connection):
         self._session.end(SHUTDOWN)
 
     def _answer_close(self, answer: bytes) -> None:
+        """Say the last word, and end the line once the client has: what it still sends would cost it our answer."""
+        self._answered = True
+        if self._closing or not self._transport.can_write_eof():
+            closing = self._transport.close
+        else:
+            closing = self._transport.write_eof
         if not self._closing:
             self._end(answer)
             self._session.lost()
-        self._transport.close()
+        self.resume()
+        closing()
 
     def _end(self, last: bytes) -> None:
         self._closing = True
@@ -174,7 +185,7 @@ class RealtimeProtocol(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # No extension is ever agreed on: compression would cost each connection its own copy of every frame.
-        self.conn = ServerProtocol(max_size=self.config.ws_max_size)
+        self.conn = OpeningHandshake(max_size=self.config.ws_max_size)
         self._early = False
 
     @override

@@ -7,6 +7,7 @@ as it is needed, so that an idle connection carries none.
 
 from __future__ import annotations
 
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ _FIN = 0x80
 _MASKED = 0x80
 _CONTROLS = _FIN | CLOSE  # from here on first bytes are those of control frames
 _SHORT = 125  # the largest size that the first length field can tell (section 5.2), and the most of a control frame
+_UTF_8 = getincrementaldecoder("utf-8")
 _WHOLE = frozenset(_FIN | opcode for opcode in (TEXT, BINARY, PING, PONG))
 
 
@@ -62,7 +64,7 @@ class FrameReader:
     After a CLOSE nothing more may be fed.
     """
 
-    __slots__ = ("_max_message", "_message", "_opcode", "_rare", "_rest")
+    __slots__ = ("_characters", "_max_message", "_message", "_opcode", "_rare", "_rest")
 
     def __init__(self, max_message: int) -> None:
         self._max_message = max_message
@@ -70,6 +72,7 @@ class FrameReader:
         self._rare: ServerProtocol | None = None
         self._opcode = 0
         self._message = b""
+        self._characters: IncrementalDecoder | None = None  # of a text message in fragments
 
     def feed(self, data: bytes) -> Iterator[Received]:
         """What is whole now; the rest waits for more bytes."""
@@ -97,8 +100,10 @@ class FrameReader:
         self._rest = data[start:]
 
     def _rarely(self, raw: bytes) -> Iterator[Received]:
-        """One frame through the state machine; it stays while a message is in fragments."""
-        rare = self._rare = self._rare or ServerProtocol(state=State.OPEN, max_size=self._max_message)
+        """One frame through the state machine; it stays while a message is in fragments, which a close may cut short."""
+        if self._rare is None or raw[0] == _FIN | CLOSE:
+            self._rare = ServerProtocol(state=State.OPEN, max_size=self._max_message)
+        rare = self._rare
         rare.receive_data(raw)
         for event in rare.events_received():
             if isinstance(event, Frame) and event.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
@@ -112,10 +117,17 @@ class FrameReader:
     def _fragment(self, event: Frame) -> Iterator[Received]:
         if event.opcode is not Opcode.CONT:
             self._opcode = int(event.opcode)
+            self._characters = _UTF_8() if event.opcode is Opcode.TEXT else None
         self._message += bytes(event.data)
+        if self._characters is not None:
+            try:
+                self._characters.decode(bytes(event.data), final=event.fin)
+            except UnicodeDecodeError:  # at once: what comes could not mend it
+                yield _failure(CloseCode.INVALID_DATA, "invalid UTF-8")
+                return
         if event.fin:
             message, self._message, self._rare = self._message, b"", None
-            yield from _whole(self._opcode, message)
+            yield Received(self._opcode, message)
 
 
 def _head(data: bytes, start: int) -> _Head | None:

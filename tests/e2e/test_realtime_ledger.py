@@ -5,13 +5,9 @@ publications that a client has must be a part of the ledger without a hole, up t
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import itertools
 import json
 import signal
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -33,13 +29,13 @@ from tests.fixtures.ledger import AnyClient, Ledger, OfficialClient, Received, T
 from tests.fixtures.platform import ServiceProcess, auth_process, gateway_process, running, url_of
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.services import SessionServices, Vhost
+from tests.fixtures.signed import SECRET, signed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OFFICIAL, THIN = 60, 140
 CHANNELS = [f"public:{name}" for name in ("ants", "bees", "cats", "dogs", "eels", "foxes", "gnus", "hens")]
 ACCOUNT = {"email": "ann@example.com", "password": "seven green bottles"}
-SECRET = "a secret of thirty-two bytes or more"
 LOG_BYTES = 4_194_304
 KEPT = {"history_size": 100_000, "history_seconds": 3600, "recovery": True}
 NAMESPACES = {
@@ -98,17 +94,6 @@ async def until(condition: Callable[[], bool], within: float = 60) -> None:
 
 def address_of(gateway: ServiceProcess) -> str:
     return url_of(gateway).replace("http", "ws", 1) + "/connection/websocket"
-
-
-def signed(user: str) -> str:
-    """A connection token of a user who is no account."""
-
-    def part(raw: bytes) -> str:
-        return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-    claims = {"sub": user, "exp": int(time.time()) + 3600}
-    head = ".".join(part(json.dumps(one).encode()) for one in ({"alg": "HS256"}, claims))
-    return f"{head}.{part(hmac.digest(SECRET.encode(), head.encode(), hashlib.sha256))}"
 
 
 async def signed_in(gateway: ServiceProcess) -> str:
