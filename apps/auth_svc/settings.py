@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from libs.app import EnvPrefix, OperationsSettings, ServiceSettings
-from libs.auth import BreachSettings, HousekeepingSettings, KeySettings, PasswordSettings, SessionSettings
+from libs.auth import (
+    BreachSettings,
+    HousekeepingSettings,
+    KeySettings,
+    PasswordSettings,
+    SessionSettings,
+    ThrottleSettings,
+)
 from libs.infra.database import DatabaseSettings
 from libs.infra.jwt import TokenSettings
 from libs.infra.redis import RedisSettings
@@ -26,6 +33,7 @@ class AuthSettings(ServiceSettings):
     sessions: SessionSettings = SessionSettings()
     passwords: PasswordSettings = PasswordSettings()
     breaches: BreachSettings = BreachSettings()
+    throttles: ThrottleSettings = ThrottleSettings()
     outbox: OutboxSettings = OutboxSettings()
     smtp: Annotated[SmtpSettings, EnvPrefix("AUTH_")] = SmtpSettings()
     housekeeping: HousekeepingSettings = HousekeepingSettings()

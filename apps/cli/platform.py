@@ -89,6 +89,7 @@ class Platform:
     def _auth(self) -> AppProcess:
         operations = self._operations_port("AUTH_OPERATIONS_PORT", "auth_svc")
         ours = {
+            **_wide(self._environment),
             **self._connections("auth_svc"),
             "DATABASE_URL": self._service_url("postgres"),
             "AUTH_OPERATIONS_PORT": str(operations),
@@ -145,6 +146,12 @@ class Platform:
     def _operations_port(self, variable: str, name: str) -> int:
         given = int(self._environment.get(variable) or 0)
         return given or self._local.state.port(f"{name}_operations")
+
+
+def _wide(environment: Environment) -> dict[str, str]:
+    """Rates for a machine on which every client has the same address, unless others are given."""
+    rates = {"AUTH_REGISTER_PER_HOUR": "100000", "AUTH_REFRESH_PER_MINUTE": "100000"}
+    return {name: value for name, value in rates.items() if environment.get(name) is None}
 
 
 def _reachable(host: str) -> str:

@@ -13,3 +13,8 @@ def email_key(email: str) -> str:
 def is_email(login: str) -> bool:
     """Whether a login names an address; a username never has an `@`."""
     return "@" in login
+
+
+def login_key(login: str) -> str:
+    """The form in which a login, an address or a username, is compared."""
+    return email_key(login) if is_email(login) else login.lower()

@@ -28,7 +28,7 @@ class Sealer:
     @classmethod
     def from_text(cls, keys: str) -> Self:
         """From keys of 32 bytes in base64, newest first, separated by commas; raises ValueError."""
-        return cls(*(_key(one) for one in keys.replace(",", " ").split() or [""]))
+        return cls(*keys_from_text(keys))
 
     def seal(self, data: bytes, *, bound_to: bytes) -> bytes:
         """``data`` for whoever has the key and knows what it is bound to (the associated data)."""
@@ -48,6 +48,11 @@ class Sealer:
 def derived_key(secret: bytes, purpose: bytes) -> bytes:
     """A key of 32 bytes for one purpose, from a secret of full entropy (HMAC-SHA-256 as in NIST SP 800-108)."""
     return hmac.digest(secret, purpose, "sha256")
+
+
+def keys_from_text(keys: str) -> list[bytes]:
+    """Keys of 32 bytes in base64, newest first, separated by commas; raises ValueError for others, and for none."""
+    return [_key(one) for one in keys.replace(",", " ").split() or [""]]
 
 
 def _key(text: str) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -45,10 +47,15 @@ class RedisAway(Exception):
     """Redis does not answer now."""
 
 
+Script: TypeAlias = Callable[[Sequence[str], Sequence[str | int]], Awaitable[Any]]
+"""Runs on the server, in one step, over keys and arguments; raises `RedisAway`."""
+
+
 class RedisConnections:
     """The connections of one process to Redis."""
 
     def __init__(self, settings: RedisSettings) -> None:
+        self._timeout = settings.timeout
         self.client = Redis.from_url(
             settings.url.get_secret_value(),
             socket_timeout=settings.timeout,
@@ -73,6 +80,19 @@ class RedisConnections:
             await self.client.ping()
         except (OSError, RedisError) as error:
             raise RedisAway(f"Redis does not answer: {type(error).__name__}") from error
+
+    def script(self, text: str) -> Script:
+        """A script in Lua, sent to the server once and then named by its digest."""
+        registered = self.client.register_script(text)
+
+        async def run(keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+            try:
+                async with asyncio.timeout(self._timeout):  # over all tries that the client makes
+                    return await registered(keys=list(keys), args=list(arguments))
+            except (OSError, RedisError) as error:
+                raise RedisAway(f"Redis does not answer: {type(error).__name__}") from error
+
+        return run
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,0 +1,49 @@
+"""Where failures and rates are counted: a port, kept by Redis for all processes, else by each process for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from libs.auth.throttling.ladder import Ladder
+
+LEASE = 30.0
+"""Seconds after which an attempt that was admitted and never settled is forgotten: its process died."""
+TURN = 1.0
+"""Seconds to wait for an attempt that is under way."""
+
+
+class Outcome(StrEnum):
+    """What became of an attempt."""
+
+    FAILED = "failed"
+    SUCCEEDED = "succeeded"
+    DROPPED = "dropped"
+    """It was not judged: overload, an outage, a caller who went away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What failures are counted for, and the ladder they climb."""
+
+    key: str
+    ladder: Ladder
+
+
+class Store(Protocol):
+    """Counts so that parallel attempts cannot slip through: each is booked when it is admitted, before it is judged.
+
+    While failures stay below ``free``, attempts may run side by side, as many as the limit leaves; from there on one at a
+    time. Keys of one call lie together: they share what stands in braces (Redis Cluster).
+    """
+
+    async def admit(self, subjects: Sequence[Subject]) -> float:
+        """Book an attempt for all subjects and give 0, or book none and give the seconds to wait."""
+
+    async def settle(self, subjects: Sequence[Subject], outcome: Outcome) -> None:
+        """Tell what became of an admitted attempt: a failure counts, a success forgets the failures."""
+
+    async def spend(self, key: str, *, interval: float, burst: int) -> float:
+        """Take one of ``burst`` turns, one of which comes back every ``interval`` s; 0, or the seconds to wait."""
