@@ -1,5 +1,6 @@
 """Realtime: RabbitMQ events at the client, by the Centrifugo client protocol."""
 
+from libs.realtime.doors import PATHS as DOOR_PATHS
 from libs.realtime.memory_log import MemoryLog, MemoryStream
 from libs.realtime.ports import Log, Presence, Present, Verified, Verify
 from libs.realtime.presence import RedisPresence
@@ -10,6 +11,7 @@ from libs.realtime.stream_log import StreamLog
 from libs.realtime.transport import RealtimeProtocol
 
 __all__ = [
+    "DOOR_PATHS",
     "SERVER_API_PATHS",
     "Log",
     "MemoryLog",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
-from libs.messaging import Client
-from libs.realtime.asgi import AsgiConnection
-from libs.realtime.codes import Disconnected
+from libs.app import ProblemResponse
+from libs.messaging import AppError, Client
+from libs.realtime.asgi import AsgiSocket
 from libs.realtime.commands import HANDLERS
+from libs.realtime.errors import OriginRefused, TooManyConnections
 from libs.realtime.formats import JSON_MESSAGES, JSON_SOCKET, PROTOBUF_MESSAGES, PROTOBUF_SOCKET
 from libs.realtime.node import Node
+from libs.realtime.origins import Headers, Origins
 from libs.realtime.session import Session
 from libs.realtime.transport import EXTENSION, Socket
 
 _JSON, _PROTOBUF = "centrifuge-json", "centrifuge-protobuf"
+_DENIAL = "websocket.http.response"
+"""Under this name a server offers, in the scope's extensions, to answer the handshake as plain HTTP."""
 
 
 class WebSocketDoor:
@@ -23,15 +27,16 @@ class WebSocketDoor:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._origins = Origins(node.settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection: for as long as the handshake takes on uvicorn, for its whole life elsewhere."""
         await receive()  # websocket.connect
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if not self._is_welcome(headers):
-            await send({"type": "websocket.close", "code": 1008, "reason": "origin not allowed"})
+        headers = dict(scope["headers"])
+        if (refused := self._refusal(headers)) is not None:
+            await _deny(refused, scope, receive, send)
             return
-        client = Client((scope.get("client") or ("",))[0], headers.get("user-agent", ""))
+        client = Client((scope.get("client") or ("",))[0], headers.get(b"user-agent", b"").decode("latin-1"))
         subprotocol = next((one for one in (_PROTOBUF, _JSON) if one in scope["subprotocols"]), None)
         binary = subprotocol == _PROTOBUF or (subprotocol is None and _asks_for_protobuf(scope))
         accept = {"type": "websocket.accept", "subprotocol": subprotocol}
@@ -44,31 +49,27 @@ class WebSocketDoor:
             socket = Socket(PROTOBUF_SOCKET if binary else JSON_SOCKET, **bounds)
             session = Session(self._node, socket, client, HANDLERS)
             if await hand_over(accept, socket, session):
-                self._open(session)
+                self._node.open(session)
             return
         messages = PROTOBUF_MESSAGES if binary else JSON_MESSAGES
-        connection = AsgiConnection(messages, text=not binary, **bounds)
+        connection = AsgiSocket(messages, text=not binary, **bounds)
         session = Session(self._node, connection, client, HANDLERS)
         await send(accept)
-        self._open(session)
+        self._node.open(session)
         await connection.serve(session, receive, send)
 
-    def _open(self, session: Session) -> None:
-        try:
-            self._node.open(session)
-        except Disconnected as error:
-            session.end(error.disconnect)
+    def _refusal(self, headers: Headers) -> AppError | None:
+        if not self._origins.welcome(headers):
+            return OriginRefused()
+        return TooManyConnections() if self._node.registry.full else None
 
-    def _is_welcome(self, headers: dict[str, str]) -> bool:
-        """Whether a page of this origin may connect; what sends no Origin is no browser (RFC 6455, section 10.2)."""
-        origin = headers.get("origin")
-        allowed = self._node.settings.allowed_origins
-        return (
-            origin is None
-            or "*" in allowed
-            or origin in allowed
-            or urlsplit(origin).netloc == headers.get("host", "")
-        )
+
+async def _deny(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer the handshake with a problem; with a bare 403 on a server that can do no more."""
+    if _DENIAL in scope.get("extensions", {}):
+        await ProblemResponse(error)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": error.title})
 
 
 def _asks_for_protobuf(scope: Scope) -> bool:

@@ -52,7 +52,28 @@ class MessageFormat(Format):
         return self.codec.join(frames)
 
 
+class StreamFormat(Format):
+    """Messages in a body of HTTP that goes on, each between what sets it apart from the next."""
+
+    def __init__(self, codec: Codec, before: bytes = b"", after: bytes = b"") -> None:
+        self.codec = codec
+        self._before = before
+        self._after = after
+        self.ping = self.frames([codec.ping])
+
+    @override
+    def frames(self, messages: Sequence[bytes]) -> bytes:
+        return b"".join(b"%b%b%b" % (self._before, one, self._after) for one in messages)
+
+    @override
+    def join(self, frames: Sequence[bytes]) -> bytes:
+        return b"".join(frames)
+
+
 JSON_SOCKET = SocketFormat(JsonCodec(), TEXT)
 PROTOBUF_SOCKET = SocketFormat(ProtobufCodec(), BINARY)
 JSON_MESSAGES = MessageFormat(JsonCodec())
 PROTOBUF_MESSAGES = MessageFormat(ProtobufCodec())
+JSON_LINES = StreamFormat(JsonCodec(), after=b"\n")
+PROTOBUF_STREAM = StreamFormat(ProtobufCodec())
+EVENT_STREAM = StreamFormat(JsonCodec(), b"data: ", b"\n\n")

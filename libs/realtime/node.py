@@ -10,7 +10,7 @@ import structlog
 
 from libs.messaging import AppError, new_message_id
 from libs.realtime.channels import Channels
-from libs.realtime.codes import SHUTDOWN, Disconnect, Disconnected
+from libs.realtime.codes import SHUTDOWN, Disconnect
 from libs.realtime.credentials import Credentials
 from libs.realtime.doorkeeper import Doorkeeper
 from libs.realtime.feed import Feed, Movement
@@ -90,10 +90,11 @@ class Node:
             session.end(disconnect)
 
     def open(self, session: Session) -> None:
-        """A connection was opened; raises `Disconnected` when no more clients are let in."""
-        if self.leaving is not None:
-            raise Disconnected(self.leaving)
-        self.registry.open(session)
+        """A connection was opened; it is closed at once where no more clients are let in."""
+        if self.leaving is None:
+            self.registry.open(session)
+        else:
+            session.end(self.leaving)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """A task that the node owns until it ends; what it raises is logged."""

@@ -68,6 +68,16 @@ class ProtobufCodec(Codec):
         return payload
 
 
+def emulation_request(body: bytes) -> tuple[str, str, bytes]:
+    """Session, node and commands of a request to `/emulation`; raises `Malformed`."""
+    request = _pb.EmulationRequest()
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise Malformed("not protobuf") from error
+    return request.session, request.node, request.data
+
+
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """A varint and where it ends."""
     value = 0

@@ -30,13 +30,13 @@ class Registry:
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._sessions))
 
-    def open(self, session: Session) -> None:
-        """A connection was opened; its client must make itself known in time.
+    @property
+    def full(self) -> bool:
+        """Whether the process has as many connections as it may: nobody opens another one then."""
+        return len(self._sessions) >= self._settings.max_connections
 
-        Raises `Disconnected` when the process has as many as it may.
-        """
-        if len(self._sessions) >= self._settings.max_connections:
-            raise Disconnected(CONNECTION_LIMIT)
+    def open(self, session: Session) -> None:
+        """A connection was opened; its client must make itself known in time."""
         self._sessions[session] = None
         deadline = time.monotonic() + self._settings.connect_timeout
         self._strangers.append((deadline, session))

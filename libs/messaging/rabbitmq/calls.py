@@ -36,6 +36,7 @@ from libs.messaging.metrics import LATE_REPLIES
 from libs.messaging.rabbitmq.wire import JSON, request_headers
 from libs.messaging.topology import RPC_EXCHANGE
 
+_MOST_PUBLISHERS = 1024  # some operations bear the name of a process, and processes come and go
 _LEAST_BUDGET = 0.001  # s; an `expiration` is an integer of at least 1 ms
 
 
@@ -59,7 +60,7 @@ class Calls:
         self._channel = channel
         self._user = user
         self._max_in_flight = max_in_flight
-        self._publishers: dict[str, Publisher] = {}  # by operation, of which there are as many as contracts
+        self._publishers: dict[str, Publisher] = {}  # by operation
         self._waiting: dict[str, asyncio.Future[Delivery]] = {}
         self._ids = itertools.count(1)
         self._loop = asyncio.get_running_loop()
@@ -121,6 +122,8 @@ class Calls:
         if publisher is None:
             constant = Properties(content_type=JSON, type=name, user_id=self._user)
             publisher = self._channel.publisher(RPC_EXCHANGE, name, constant, mandatory=True)
+            if len(self._publishers) >= _MOST_PUBLISHERS:
+                self._publishers.clear()
             self._publishers[name] = publisher
         return publisher
 
