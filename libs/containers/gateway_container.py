@@ -8,6 +8,7 @@ from typing import Protocol, Self
 from fastapi import APIRouter
 
 from libs.amqp import ConnectionFailed
+from libs.app import HttpSettings
 from libs.containers.container import Container, Opened, opening
 from libs.domain import OPERATIONS
 from libs.domain.auth import Claims
@@ -27,14 +28,26 @@ from libs.infra.redis import RedisAway, RedisConnections, RedisSettings
 from libs.messaging import Subscription
 from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
-from libs.messaging.topology import realtime_log
-from libs.realtime import Realtime, RealtimeSettings, RedisPresence, StreamLog
+from libs.messaging.topology import Topology, served
+from libs.realtime import (
+    DOOR_PATHS,
+    SERVER_API_PATHS,
+    Realtime,
+    RealtimeSettings,
+    RedisPresence,
+    StreamLog,
+)
 
-_OPEN_PATHS = DOCUMENT_PATHS | {"/healthz", "/readyz", "/connection/websocket"}
+OPEN_PATHS = DOCUMENT_PATHS | DOOR_PATHS | SERVER_API_PATHS | {"/healthz", "/readyz"}
+"""What judges its clients itself, or has nothing to hide; at the server API's nothing is unless it has a key."""
 
 
 class GatewaySections(Protocol):
     """The sections of settings that the container is made from."""
+
+    @property
+    def http(self) -> HttpSettings:
+        """Where clients come in."""
 
     @property
     def broker(self) -> BrokerSettings:
@@ -71,6 +84,7 @@ class GatewayContainer(Container):
     auth_feed: AuthFeed
     gate: Gate
     realtime: Realtime
+    topology: Topology
 
     @classmethod
     async def create(cls, settings: GatewaySections) -> Self:
@@ -85,19 +99,22 @@ class GatewayContainer(Container):
             opened.probing("auth_svc", keys.check, essential=False)  # tokens are believed without it
             opened.probing("revocations", auth_feed.check)
             authorization = Authorization(verifier, keys, revocations, cache_size=settings.token_cache.size)
+            log = StreamLog(settings.broker, settings.realtime)
             realtime = Realtime(
                 settings.realtime,
-                log=StreamLog(settings.broker, settings.realtime),
+                log=log,
                 verify=authorization.believe,
                 bus=bus,
                 operations=OPERATIONS,
                 presence=RedisPresence(redis),
+                loopback=settings.http.is_loopback,
             )
             revocations.on_revoked.append(realtime.revoke)
+            keys.on_dropped.append(realtime.distrust)
             opened.closing("realtime", realtime.close)
             opened.dismissing("realtime", realtime.dismiss)
             opened.probing("realtime", realtime.check)
-            gate = Gate(OPERATIONS, bus=bus, authorization=authorization, open_paths=_OPEN_PATHS)
+            gate = Gate(OPERATIONS, bus=bus, authorization=authorization, open_paths=OPEN_PATHS)
             return cls(
                 opened=opened,
                 bus=bus,
@@ -106,11 +123,12 @@ class GatewayContainer(Container):
                 auth_feed=auth_feed,
                 gate=gate,
                 realtime=realtime,
+                topology=log.topology + served(realtime.handlers, queue_type=settings.broker.queue_type),
             )
 
     async def declare_topology(self) -> None:
-        """Make the log of client-facing events stand."""
-        await self.bus.declare(realtime_log())
+        """Make the log of client-facing events stand, and the queue of this process."""
+        await self.bus.declare(self.topology)
 
     async def follow_auth(self) -> Subscription:
         """Hear which sessions end and which keys sign."""
