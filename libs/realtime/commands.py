@@ -7,14 +7,7 @@ from collections.abc import Mapping
 from libs.messaging import new_message_id
 from libs.realtime import connecting, settings, subscribing
 from libs.realtime.channels import Channel
-from libs.realtime.codes import (
-    BAD_COMMAND,
-    BAD_REQUEST,
-    NOT_AVAILABLE,
-    PERMISSION_DENIED,
-    Disconnected,
-    Refused,
-)
+from libs.realtime.codes import BAD_REQUEST, NOT_AVAILABLE, PERMISSION_DENIED, Refused
 from libs.realtime.feed import Event
 from libs.realtime.pages import page
 from libs.realtime.payload import one_line
@@ -46,9 +39,9 @@ _READ_BACK = 0.4  # s; with the time that storing may take, less than a command 
 
 async def publish(session: Session, request: PublishRequest) -> PublishResult:
     """Store what a client says to a channel; answered once the log has it."""
-    if not request.data:
-        raise Disconnected(BAD_COMMAND)
     channel = session.node.channels.asked(request.channel)
+    if not request.data:
+        raise Refused(BAD_REQUEST)
     if request.type or request.key:
         raise Refused(NOT_AVAILABLE)
     _check(session, channel, channel.rules.publish)

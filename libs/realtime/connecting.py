@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from libs.realtime import codes
 from libs.realtime.codes import Disconnected, Refused
+from libs.realtime.grants import Grant, seconds_left
 from libs.realtime.membership import Who
 from libs.realtime.protocol import (
     ConnectRequest,
@@ -16,7 +15,7 @@ from libs.realtime.protocol import (
     SubscribeResult,
 )
 from libs.realtime.session import Session
-from libs.realtime.subscribing import Grant, enter, prepare
+from libs.realtime.subscribing import enter, prepare, withdraw
 
 VERSION = "gatehouse"
 
@@ -32,7 +31,7 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
         client=session.id,
         version=VERSION,
         expires=who.expires_at is not None,
-        ttl=_seconds_left(who),
+        ttl=seconds_left(who.expires_at),
         subs=subs,
         ping=round(settings.ping_interval),
         pong=True,
@@ -51,7 +50,10 @@ async def refresh(session: Session, request: RefreshRequest) -> RefreshResult:
         raise
     session.become(who)
     return RefreshResult(
-        client=session.id, version=VERSION, expires=who.expires_at is not None, ttl=_seconds_left(who)
+        client=session.id,
+        version=VERSION,
+        expires=who.expires_at is not None,
+        ttl=seconds_left(who.expires_at),
     )
 
 
@@ -59,22 +61,20 @@ async def _personal(session: Session, who: Who, request: ConnectRequest) -> dict
     """Subscribe the client to its own channels, from where it says that it was."""
     own = session.node.channels.personal(who.user)
     found = {one.name: one for one in own if who.identity is not None or one.rules.foreign_users}
+    found |= {name: session.node.channels.asked(name) for name in who.channels}
+    if len(found) > session.node.settings.max_channels:
+        raise Disconnected(codes.CHANNEL_LIMIT)
+    asked = [
+        (one, request.subs.get(name, SubscribeRequest()), who.channels.get(name, Grant()))
+        for name, one in found.items()
+    ]
     try:
-        found |= {name: session.node.channels.asked(name) for name in who.channels}
-        if len(found) > session.node.settings.max_channels:
-            raise Disconnected(codes.CHANNEL_LIMIT)
-        asked = [(one, request.subs.get(name, SubscribeRequest())) for name, one in found.items()]
-        for channel, subscribe in asked:
-            await prepare(session, channel, subscribe, Grant())
+        for channel, subscribe, grant in asked:
+            await prepare(session, channel, subscribe, grant)
         # Nothing is awaited from here to the reply, so that no publication overtakes it.
         return {
-            channel.name: enter(session, channel, subscribe, Grant(), server_side=True)
-            for channel, subscribe in asked
+            channel.name: enter(session, channel, subscribe, grant, server_side=True)
+            for channel, subscribe, grant in asked
         }
-    except Refused as error:
-        raise Disconnected(codes.INTERNAL_ERROR) from error
-
-
-def _seconds_left(who: Who) -> int:
-    """Seconds until the client should refresh its token; at least one, since 0 would read as never."""
-    return 0 if who.expires_at is None else max(1, round(who.expires_at - time.time()))
+    finally:
+        withdraw(session, found.values())

@@ -8,6 +8,7 @@ from libs.domain.auth import TokenExpired
 from libs.messaging import AppError
 from libs.realtime import codes
 from libs.realtime.codes import Disconnected, Refused
+from libs.realtime.grants import Grant
 from libs.realtime.membership import Who
 from libs.realtime.ports import Verify
 from libs.realtime.tokens import (
@@ -37,12 +38,12 @@ class Credentials:
             return self._foreign(self._secret, token)
         return await self._account(token)
 
-    def subscription(self, token: str, *, user: str, channel: str) -> SubscriptionClaims:
+    def subscription(self, token: str, *, user: str, channel: str, client: str) -> SubscriptionClaims:
         """What a subscription token says; raises `TokenRefused`, or `Disconnected` for a token of somebody else."""
         if self._secret is None:
             raise TokenRefused("there is no secret to hold it against")
         claims = self._secret.verify(token, SubscriptionClaims)
-        if claims.sub != user or claims.channel != channel:
+        if claims.sub != user or claims.channel != channel or claims.client not in {"", client}:
             raise Disconnected(codes.INVALID_TOKEN)
         return claims
 
@@ -58,8 +59,11 @@ class Credentials:
         return Who(
             claims.sub,
             expires_at=claims.expires_at,
-            info=claims.info,
-            channels=(*claims.channels, *claims.subs),
+            info=claims.about,
+            channels={
+                **{name: Grant() for name in claims.channels},
+                **{name: Grant(info=one.about, data=one.told) for name, one in claims.subs.items()},
+            },
         )
 
     async def _account(self, token: str) -> Who:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from libs.messaging import Identity
 from libs.realtime.channels import Channel
+from libs.realtime.grants import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Who:
     identity: Identity | None = None
     expires_at: float | None = None
     info: bytes = b""
-    channels: tuple[str, ...] = ()
+    channels: Mapping[str, Grant] = field(default_factory=dict)
     """What its token subscribes it to, beside its own channels."""
     key: str = ""
     """The key that signed its access token."""

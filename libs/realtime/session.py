@@ -134,8 +134,11 @@ class Session:
         for command in commands:
             if command.id or isinstance(command.request, SendRequest):
                 self._enqueue(command)
+            elif command.request is None and (self.who is not None or self._worker is not None):
+                self.awaiting_pong = False  # a pong, also one that nobody asked for
             else:
-                self.awaiting_pong = False
+                self.end(BAD_COMMAND)
+                return
 
     def beat(self) -> None:
         """Ping, and see whether a token is over. Pings go out on a busy line too: the SDKs wait for them."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import structlog
 from pydantic_core import from_json, to_json
@@ -28,6 +27,7 @@ from libs.realtime.codes import (
 from libs.realtime.deltas import whole
 from libs.realtime.doorkeeper import Doorkeeper, SubscribeQuestion
 from libs.realtime.feed import Recovery
+from libs.realtime.grants import Grant, seconds_left
 from libs.realtime.membership import Subscription
 from libs.realtime.ports import Present
 from libs.realtime.protocol import (
@@ -43,21 +43,14 @@ from libs.realtime.session import Session
 from libs.realtime.tokens import TokenOver, TokenRefused
 
 _log = structlog.get_logger(__name__)
+_FOSSIL = "fossil"
 _CATCH_UP = 2.0  # seconds that a client may be ahead of this process
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A client may hear a channel: until when (Unix seconds; None: as long as it is connected), and shown how."""
-
-    expires_at: float | None = None
-    info: bytes = b""
 
 
 async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeResult:
     """Let a client hear a channel."""
     channel = session.node.channels.asked(request.channel)
-    if request.delta not in {"", "fossil"}:
+    if request.delta not in {"", _FOSSIL}:
         raise Disconnected(BAD_COMMAND)
     if channel.name in session.subscriptions:
         raise Refused(ALREADY_SUBSCRIBED)
@@ -68,36 +61,45 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
     if request.tf is not None:  # a filter by tags
         raise Refused(BAD_REQUEST)
     grant = await _granted(session, channel, request)
-    await prepare(session, channel, request, grant)
-    return enter(session, channel, request, grant)
+    try:
+        await prepare(session, channel, request, grant)
+        return enter(session, channel, request, grant)
+    finally:
+        withdraw(session, [channel])
 
 
 async def unsubscribe(session: Session, request: UnsubscribeRequest) -> UnsubscribeResult:
     """Let a client hear a channel no longer; it need not have heard it."""
+    if not request.channel:
+        raise Disconnected(BAD_COMMAND)
     session.unsubscribe(request.channel)
     return UnsubscribeResult()
 
 
 async def sub_refresh(session: Session, request: SubRefreshRequest) -> SubRefreshResult:
     """Take a newer token for a subscription; one that is no good costs the connection."""
+    if not request.channel:
+        raise Disconnected(BAD_COMMAND)
     subscription = session.subscriptions.get(request.channel)
     if subscription is None:
         raise Refused(PERMISSION_DENIED)
     if request.type:  # polls
         raise Refused(NOT_AVAILABLE)
+    if "token" not in subscription.channel.rules.subscribe:
+        raise Disconnected(BAD_COMMAND)
     if not request.token or session.who is None:
         raise Refused(BAD_REQUEST)
     try:
         claims = session.node.credentials.subscription(
-            request.token, user=session.who.user, channel=request.channel
+            request.token, user=session.who.user, channel=request.channel, client=session.id
         )
     except TokenOver as error:
         raise Disconnected(SUBSCRIPTION_EXPIRED) from error
     except TokenRefused as error:
         raise Disconnected(INVALID_TOKEN) from error
     subscription.expires_at = claims.expires_at
-    subscription.info = claims.info
-    return SubRefreshResult(expires=claims.expires_at is not None, ttl=_ttl(claims.expires_at))
+    subscription.info = claims.about
+    return SubRefreshResult(expires=claims.expires_at is not None, ttl=seconds_left(claims.expires_at))
 
 
 async def prepare(session: Session, channel: Channel, request: SubscribeRequest, grant: Grant) -> None:
@@ -116,6 +118,12 @@ async def prepare(session: Session, channel: Channel, request: SubscribeRequest,
             )
         except AppError as error:
             _log.warning("presence_not_entered", channel=channel.name, reason=str(error))
+
+
+def withdraw(session: Session, channels: Iterable[Channel]) -> None:
+    """Take a client out of the presence of channels that it could not enter after all."""
+    missed = [one for one in channels if one.rules.presence and one.name not in session.subscriptions]
+    session.node.forget_presence([Present(one.name, session.info()) for one in missed])
 
 
 def enter(
@@ -142,22 +150,22 @@ def enter(
 
 def _result(session: Session, channel: Channel, request: SubscribeRequest, grant: Grant) -> SubscribeResult:
     """What the client is told; raises `Refused` where it wants all that it missed or nothing, and cannot have it."""
-    ttl = _ttl(grant.expires_at)
     if not channel.rules.recovery:
-        return SubscribeResult(expires=bool(ttl), ttl=ttl)
+        return SubscribeResult(expires=bool(grant.ttl), ttl=grant.ttl, data=grant.data)
     feed = session.node.feed
     recovery = Recovery(recovered=False, position=feed.position)
     if request.recover:
         recovery = feed.recover(channel, Position(request.offset, request.epoch))
         if not recovery.recovered and request.flag & SubscribeRequest.REJECT_UNRECOVERED:
             raise Refused(UNRECOVERABLE_POSITION)
-    delta = bool(request.delta) and channel.rules.delta
+    delta = request.delta == _FOSSIL and channel.rules.delta
     missed = recovery.publications
     if delta:
         missed = [whole(session.connection.format.codec, one) for one in missed]
     return SubscribeResult(
-        expires=bool(ttl),
-        ttl=ttl,
+        expires=bool(grant.ttl),
+        ttl=grant.ttl,
+        data=grant.data,
         recoverable=True,
         positioned=True,
         epoch=recovery.position.epoch,
@@ -167,11 +175,6 @@ def _result(session: Session, channel: Channel, request: SubscribeRequest, grant
         was_recovering=request.recover,
         delta=delta,
     )
-
-
-def _ttl(expires_at: float | None) -> int:
-    """Seconds until a newer token is wanted; at least one, since 0 would read as never."""
-    return 0 if expires_at is None else max(1, round(expires_at - time.time()))
 
 
 async def _granted(session: Session, channel: Channel, request: SubscribeRequest) -> Grant:
@@ -206,9 +209,11 @@ async def _by_service(
 
 def _by_token(session: Session, channel: Channel, token: str, user: str) -> Grant:
     try:
-        claims = session.node.credentials.subscription(token, user=user, channel=channel.name)
+        claims = session.node.credentials.subscription(
+            token, user=user, channel=channel.name, client=session.id
+        )
     except TokenOver as error:
         raise Refused(TOKEN_EXPIRED) from error
     except TokenRefused as error:
         raise Refused(PERMISSION_DENIED) from error
-    return Grant(claims.expires_at, claims.info)
+    return Grant(claims.expires_at, claims.about, claims.told, refreshable=True)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from base64 import urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import from_json, to_json
+
+from libs.realtime.payload import one_line
 
 _MAX_TOKEN = 8192  # characters
 _LEAST_SECRET = 32  # bytes (RFC 7518, section 3.2)
@@ -34,34 +36,62 @@ def _as_json(value: Any) -> bytes:
     return b"" if value is None else to_json(value)
 
 
-class _Claims(BaseModel):
+def _from_base64(value: Any) -> bytes:
+    """JSON that stands in a claim as base64 (RFC 4648, section 4)."""
+    return one_line(b64decode(str(value), validate=True)) if value else b""
+
+
+_Json = Annotated[bytes, BeforeValidator(_as_json)]
+_Base64 = Annotated[bytes, BeforeValidator(_from_base64)]
+_Date = Annotated[float, Field(allow_inf_nan=False)]  # RFC 7519, section 2: NumericDate may have a fraction
+
+
+class Introduction(BaseModel):
+    """What is said about a client to others (``info``), and to itself when it enters a channel (``data``)."""
+
     model_config = _CLAIMS
 
-    sub: str = ""
-    exp: int | None = None
-    nbf: int | None = None
-    expire_at: int | None = None
-    info: Annotated[bytes, BeforeValidator(_as_json)] = b""
-    b64info: str = ""
+    info: _Json = b""
+    b64info: _Base64 = b""
+    data: _Json = b""
+    b64data: _Base64 = b""
 
     @property
-    def expires_at(self) -> int | None:
+    def about(self) -> bytes:
+        """What others see, as JSON."""
+        return self.b64info or self.info
+
+    @property
+    def told(self) -> bytes:
+        """What the client itself is told, as JSON."""
+        return self.b64data or self.data
+
+
+class _Claims(Introduction):
+    sub: str = ""
+    exp: _Date | None = None
+    nbf: _Date | None = None
+    expire_at: int | None = None
+
+    @property
+    def expires_at(self) -> float | None:
         """Until when the connection or the subscription holds (Unix seconds): ``expire_at`` is over ``exp``, 0 is never."""
         return self.exp if self.expire_at is None else self.expire_at or None
 
 
 class ConnectionClaims(_Claims):
-    """Who a client is: ``sub`` is empty for nobody in particular; ``channels`` are subscribed on connect."""
+    """Who a client is: ``sub`` is empty for nobody in particular; ``channels`` and ``subs`` are subscribed on connect."""
 
     channels: list[str] = Field(default_factory=list)
-    subs: dict[str, Any] = Field(default_factory=dict)
+    subs: dict[str, Introduction] = Field(default_factory=dict)
     channel: None = None
 
 
 class SubscriptionClaims(_Claims):
-    """Which channel a user may hear."""
+    """Which channel a user may hear; ``client`` limits it to one connection."""
 
     channel: str
+    client: str = ""
 
 
 ClaimsT = TypeVar("ClaimsT", ConnectionClaims, SubscriptionClaims)

@@ -48,10 +48,35 @@ class TestPublish:
 
         assert await ann.error(publish={"channel": channel, "data": 1}) == error
 
-    async def test_without_data_costs_the_connection(self, ann: FakeClient) -> None:
-        ann.send({"id": 9, "publish": {"channel": "room:1"}})
+    async def test_without_data_says_nothing(self, ann: FakeClient) -> None:
+        await ann.ask(subscribe={"channel": "room:1"})
 
-        assert await ann.until_closed() == (3501, "bad request")
+        assert await ann.error(publish={"channel": "room:1"}) == (107, "bad request")
+
+    async def test_is_in_the_history_once_it_is_answered(self) -> None:
+        """The log of a broker is read back a little later than it confirms."""
+
+        class Late(MemoryLog):
+            @override
+            async def append(self, content: Event | Movement) -> None:
+                later.append(asyncio.create_task(self.read(content)))
+
+            async def read(self, content: Event | Movement) -> None:
+                await asyncio.sleep(0.02)
+                await super().append(content)
+
+        later: list[asyncio.Task[None]] = []
+        node = new_node(log=Late())
+        await node.start()
+        client = FakeClient(node)
+        await client.connect()
+        await client.ask(subscribe={"channel": "room:1"})
+
+        await client.ask(publish={"channel": "room:1", "data": 1})
+        page = await client.ask(history={"channel": "room:1", "limit": 5})
+
+        assert [one["data"] for one in page["publications"]] == [1]
+        await node.stop()
 
     async def test_that_the_log_does_not_take_is_worth_another_try(self) -> None:
         class Full(MemoryLog):
@@ -153,6 +178,12 @@ class TestUnsubscribe:
         assert await ann.ask(unsubscribe={"channel": "public:a"}) == {}
 
         assert node.hub.listeners("public:a") == 0
+
+    @pytest.mark.parametrize("command", ["unsubscribe", "sub_refresh", "presence", "history", "publish"])
+    async def test_without_a_channel_is_none(self, ann: FakeClient, command: str) -> None:
+        ann.send({"id": 9, command: {}})
+
+        assert await ann.until_closed() == (3501, "bad request")
 
     async def test_is_harmless_without_one(self, ann: FakeClient) -> None:
         assert await ann.ask(unsubscribe={"channel": "public:a"}) == {}

@@ -1,5 +1,6 @@
 """A service that decides who may hear its channels."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -61,8 +62,31 @@ async def test_who_is_let_in_hears_the_channel(bus: MemoryBus, ann: FakeClient) 
 
     result = await ann.ask(subscribe={"channel": "room:ann", "data": 7})
 
-    assert result["expires"] is True
     assert ann.session.subscriptions["room:ann"].info == b'{"seat":7}'
+    assert ann.session.subscriptions["room:ann"].expires_at == 4_102_444_800
+    assert "expires" not in result  # an SDK would look for a token, and leave without one
+
+
+async def test_when_its_time_is_over_the_client_asks_again(bus: MemoryBus, ann: FakeClient) -> None:
+    await serve(bus)
+    await ann.ask(subscribe={"channel": "room:ann"})
+    ann.session.subscriptions["room:ann"].expires_at = 1
+
+    ann.session.beat()
+    await asyncio.sleep(0)
+
+    told = {"channel": "room:ann", "unsubscribe": {"code": 2501, "reason": "subscription expired"}}
+    assert told in ann.pushes()
+    assert "error" not in await ann.ask(subscribe={"channel": "room:ann"})
+
+
+async def test_no_token_prolongs_what_a_service_grants(bus: MemoryBus, ann: FakeClient) -> None:
+    await serve(bus)
+    await ann.ask(subscribe={"channel": "room:ann"})
+
+    ann.send({"id": 9, "sub_refresh": {"channel": "room:ann", "token": "t"}})
+
+    assert await ann.until_closed() == (3501, "bad request")
 
 
 async def test_who_is_not_let_in_is_refused(bus: MemoryBus, ann: FakeClient) -> None:

@@ -164,3 +164,16 @@ async def test_a_process_that_stops_takes_its_clients_out(
 
     assert presence.entries == {}
     assert await ann.until_closed() == (3001, "shutdown")
+
+
+async def test_who_could_not_enter_after_all_is_not_there(node: Node, presence: Remembered) -> None:
+    client = FakeClient(node)
+    await client.connect()
+
+    error = await client.error(
+        subscribe={"channel": "room:1", "recover": True, "epoch": "other", "offset": 1, "flag": 2}
+    )
+    await turns()
+
+    assert error == (112, "unrecoverable position")
+    assert presence.entries == {}

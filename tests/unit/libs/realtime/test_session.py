@@ -77,6 +77,10 @@ class TestBadInput:
             b"\xff",
             b'{"id":1}',
             b'{"id":1,"ping":{}}',
+            b"{}",
+            b'{"id":0}',
+            b'{"connect":{"token":"ann/s1"}}',
+            b'{"send":{"data":1}}',
             b"{" * 100_000,
         ],
     )
@@ -264,6 +268,14 @@ class TestPing:
         ann.session.expect_pong()
 
         assert ann.closed is None
+
+    async def test_a_command_without_a_number_is_none(self, ann: FakeClient) -> None:
+        ann.session.beat()
+
+        ann.send({"rpc": {"method": "echo"}})
+
+        assert await ann.until_closed() == (3501, "bad request")
+        assert ann.session.awaiting_pong
 
 
 class TestEnd:

@@ -211,9 +211,10 @@ class TestGap:
     async def test_lets_nobody_in_who_could_be_told_nothing(self, node: Node, bob: FakeClient) -> None:
         node.feed.lose()
         other = FakeClient(node)
-        other.send({"id": 1, "connect": {"token": "carl/s3"}})
 
-        assert await other.until_closed() == (3004, "internal server error")
+        reply = await other.ask(connect={"token": "carl/s3"})
+
+        assert reply["error"] == {"code": 100, "message": "internal server error", "temporary": True}
 
 
 async def test_two_nodes_of_one_log_agree() -> None:

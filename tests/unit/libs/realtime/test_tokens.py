@@ -52,6 +52,10 @@ class TestSecret:
             token(sub="42", exp=str(SOON)),
             token(sub="42", exp=SOON, nbf=SOON),
             token(sub="42", exp=SOON, channel="news"),
+            token(sub="42", exp=SOON, b64info="***"),
+            token(sub="42", exp=SOON, b64info="AAAA"),
+            token(sub="42", exp=SOON, b64info=7),
+            token(sub="42", exp=SOON, subs={"room:1": 7}),
             token(header={"alg": "none"}, sub="42", exp=SOON),
             token(header={"alg": "HS512"}, sub="42", exp=SOON),
             token(header={"alg": "HS256", "crit": ["b64"]}, sub="42", exp=SOON),
@@ -71,6 +75,20 @@ class TestSecret:
     def test_knows_what_is_over(self) -> None:
         with pytest.raises(TokenOver):
             SharedSecret(SECRET).verify(token(sub="42", exp=NOW - 1), ConnectionClaims)
+
+    def test_information_may_come_in_base64(self) -> None:
+        b64info = base64.b64encode(b'{"n": 2}').decode()
+
+        claims = SharedSecret(SECRET).verify(
+            token(sub="42", exp=SOON, info={"n": 1}, b64info=b64info), ConnectionClaims
+        )
+
+        assert claims.about == b'{"n": 2}'
+
+    def test_a_date_may_have_a_fraction(self) -> None:
+        claims = SharedSecret(SECRET).verify(token(sub="42", exp=SOON + 0.5), ConnectionClaims)
+
+        assert claims.expires_at == pytest.approx(SOON + 0.5)
 
     @pytest.mark.parametrize(("expire_at", "expires_at"), [(0, None), (SOON + 1, SOON + 1), (None, SOON)])
     def test_expire_at_is_over_exp(self, expire_at: int | None, expires_at: int | None) -> None:
@@ -121,6 +139,19 @@ class TestConnection:
 
         assert sorted(result["subs"]) == ["#42", "room:1", "room:2"]
 
+    async def test_what_the_token_says_of_a_channel_is_told_there(self, client: FakeClient) -> None:
+        subs = {"room:2": {"info": {"seat": 7}, "data": [1]}}
+
+        result = await client.connect(token(sub="42", exp=SOON, subs=subs))
+
+        assert result["subs"]["room:2"]["data"] == [1]
+        assert client.session.subscriptions["room:2"].info == b'{"seat":7}'
+
+    async def test_to_a_channel_that_is_none_cannot_be_opened(self, client: FakeClient) -> None:
+        request = {"token": token(sub="42", exp=SOON, channels=["nowhere:1"])}
+
+        assert await client.error(connect=request) == (102, "unknown channel")
+
     async def test_is_refused_with_the_protocols_codes(self, node: Node) -> None:
         over, bad = FakeClient(node), FakeClient(node)
         bad.send({"id": 1, "connect": {"token": token("x" * 32, sub="42", exp=SOON)}})
@@ -169,6 +200,20 @@ class TestSubscription:
             "permission denied",
         )
         assert await ann.error(subscribe={"channel": "room:1", "token": over}) == (109, "token expired")
+
+    async def test_may_be_told_something(self, ann: FakeClient) -> None:
+        permit = token(sub="ann", channel="room:1", exp=SOON, data={"topic": "news"}, client=ann.session.id)
+
+        result = await ann.ask(subscribe={"channel": "room:1", "token": permit})
+
+        assert result["data"] == {"topic": "news"}
+
+    async def test_of_another_connection_costs_this_one(self, ann: FakeClient) -> None:
+        permit = token(sub="ann", channel="room:1", exp=SOON, client="another")
+
+        ann.send({"id": 9, "subscribe": {"channel": "room:1", "token": permit}})
+
+        assert await ann.until_closed() == (3500, "invalid token")
 
     @pytest.mark.parametrize(("user", "channel"), [("bob", "room:1"), ("ann", "room:2")])
     async def test_somebody_elses_token_costs_the_connection(
