@@ -27,6 +27,7 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     session.node.wheel.add(session)
     subs = await _personal(session, who, request)
     settings = session.node.settings
+    path = session.connection.return_path
     return ConnectResult(
         client=session.id,
         version=VERSION,
@@ -35,6 +36,8 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
         subs=subs,
         ping=round(settings.ping_interval),
         pong=True,
+        session=path.session if path else "",
+        node=path.node if path else "",
     )
 
 
