@@ -33,16 +33,26 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Address and user agent, as the gateway saw them; empty where it is not known."""
+    """Who was signed in, and address and user agent as the gateway saw them; empty where it is not known."""
 
     ip: str = ""
     user_agent: str = ""
+    actor_id: UUID | None = None
 
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """The origin of this caller."""
         client = caller.client
-        return cls(_storable(client.ip, _MAX_IP), _storable(client.user_agent, _MAX_USER_AGENT))
+        return cls(
+            _storable(client.ip, _MAX_IP), _storable(client.user_agent, _MAX_USER_AGENT), _actor(caller)
+        )
+
+
+def _actor(caller: Caller) -> UUID | None:
+    try:
+        return UUID(caller.identity.sub) if caller.identity else None
+    except ValueError:
+        return None
 
 
 def _storable(text: str, limit: int) -> str:

@@ -1,17 +1,17 @@
-"""Sessions: how a sign-in goes on, is checked, and ends."""
+"""Sessions: how a sign-in goes on and is checked."""
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from libs.auth.callers import Origin, SignedIn
+from libs.auth.callers import Origin
+from libs.auth.endings import Endings
 from libs.auth.families import Verdict, judge
 from libs.auth.keys import Keys
-from libs.auth.repository import Ended, Rotation, Storage, Stored
+from libs.auth.repository import Rotation, Storage, Stored
 from libs.auth.settings import SessionSettings
 from libs.auth.tokens import (
     AccessTokens,
@@ -23,15 +23,12 @@ from libs.auth.tokens import (
 )
 from libs.domain.auth import (
     REVOCATIONS_PAGE,
-    SESSION_REVOKED,
     RefreshInvalid,
     RefreshRequest,
-    RevocationReason,
     Revocations,
     RevocationsRequest,
     RevokedSession,
     SessionEnded,
-    SessionRevoked,
     TokenExpired,
     TokenInvalid,
     TokenPair,
@@ -40,11 +37,9 @@ from libs.domain.auth import (
 )
 from libs.infra.clock import Clock
 from libs.infra.jwt import TokenOutdated, TokenRejected
-from libs.messaging import Caller, Empty, new_message_id
+from libs.messaging import Caller, new_message_id
 
 _log = structlog.get_logger(__name__)
-_MARGIN = 60  # s that a revocation outlives the last access token: the clocks' differences
-_CONFIRM_WAIT = 1.0  # s that a logout waits for the broker to have the revocation
 
 
 class Sessions:
@@ -55,15 +50,16 @@ class Sessions:
         storage: Storage,
         keys: Keys,
         access_tokens: AccessTokens,
+        endings: Endings,
         settings: SessionSettings,
         clock: Clock,
     ) -> None:
         self._storage = storage
         self._keys = keys
         self._access_tokens = access_tokens
+        self._endings = endings
         self._settings = settings
         self._idle = timedelta(seconds=settings.idle_seconds)
-        self._revoked_for = settings.access_seconds + _MARGIN
         self._clock = clock
 
     async def start(
@@ -120,51 +116,21 @@ class Sessions:
                     waits_until = await stored.sessions.rotate_again(token.session, rotation)
                     return self._pair(token.session, successor, waits_until, rotation.now)
                 if verdict is Verdict.REUSED:
-                    ended = await stored.sessions.end(token.session.id, rotation.now, "refresh_reused")
-                    await self.tell_ended(stored, ended, "refresh_reused", origin)
+                    await self._endings.one(stored, token.session.id, "refresh_reused", origin)
         if verdict is Verdict.SAME:
             same = open_successor(presented, token.successor or b"")
             return self._pair(token.session, same, token.live_expires_at or rotation.now, rotation.now)
         _log.info("refresh_refused", session_id=str(token.session.id), verdict=verdict.name)
         raise SessionEnded if verdict is Verdict.ENDED else RefreshInvalid
 
-    async def logout(self, _request: Empty, caller: Caller) -> Empty:
-        """End the caller's session; returns when every gateway can know, or a second later."""
-        session_id = SignedIn.of(caller).session_id
-        async with self._storage.transaction() as stored:
-            ended = await stored.sessions.end(session_id, self._clock.now(), "logout")
-            told = await self.tell_ended(stored, ended, "logout", Origin.of(caller))
-        if told:
-            await asyncio.wait(told, timeout=_CONFIRM_WAIT)
-        return Empty()
-
-    async def tell_ended(
-        self, stored: Stored, ended: list[Ended], reason: RevocationReason, origin: Origin
-    ) -> list[asyncio.Future[None]]:
-        """Write down and tell that these sessions ended; a future is done once the broker has its event."""
-        until = int(self._clock.now().timestamp()) + self._revoked_for
-        told = []
-        for session in ended:
-            await stored.audit.add(
-                "session.ended",
-                account_id=session.account_id,
-                session_id=session.id,
-                origin=origin,
-                reason=reason,
-            )
-            revoked = SessionRevoked(
-                session_id=session.id, account_id=session.account_id, reason=reason, until=until
-            )
-            told.append(await stored.tell(SESSION_REVOKED, revoked, urgent=True))
-        return told
-
     async def revocations(self, request: RevocationsRequest, _caller: Caller) -> Revocations:
         """The sessions that ended while one of their access tokens may still be alive."""
-        since = self._clock.now() - timedelta(seconds=self._revoked_for)
+        revoked_for = self._endings.revoked_for
+        since = self._clock.now() - timedelta(seconds=revoked_for)
         async with self._storage.reading() as stored:
             ended = await stored.sessions.ended_since(since, after=request.after, limit=REVOCATIONS_PAGE)
         sessions = tuple(
-            RevokedSession(session_id=id_, until=int(at.timestamp()) + self._revoked_for) for id_, at in ended
+            RevokedSession(session_id=id_, until=int(at.timestamp()) + revoked_for) for id_, at in ended
         )
         return Revocations(
             sessions=sessions, next=sessions[-1].session_id if len(sessions) == REVOCATIONS_PAGE else None

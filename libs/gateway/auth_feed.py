@@ -12,7 +12,7 @@ import contextlib
 import structlog
 from typing_extensions import override
 
-from libs.domain.auth import KEYS_ROTATED, SESSION_REVOKED, KeysRotated, SessionRevoked
+from libs.domain.auth import KEYS_ROTATED, SESSION_REVOKED, KeysRotated, SessionsRevoked
 from libs.gateway.keys import PublicKeys
 from libs.gateway.revocation import Revocations, catch_up
 from libs.messaging import AppError, Bus, ControlSubscription, Listeners, Subscription
@@ -62,11 +62,17 @@ class AuthFeed(Subscription):
         self._behind = True
         self._wake.set()
 
-    async def _on_session_revoked(self, event: SessionRevoked) -> None:
-        self._revocations.add(str(event.session_id), event.until)
+    async def _on_session_revoked(self, event: SessionsRevoked) -> None:
+        for session_id in event.session_ids:
+            self._revocations.add(str(session_id), event.until)
 
     async def _on_keys_rotated(self, _event: KeysRotated) -> None:
-        await self._keys.load()
+        try:
+            await self._keys.load()
+        except AppError:  # the set may lack a key, or hold one that was revoked: ask until somebody answers
+            self._behind = True
+            self._wake.set()
+            raise
 
     async def _follow(self) -> None:
         while True:

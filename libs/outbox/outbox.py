@@ -74,23 +74,37 @@ class Outbox:
 
         The future is done once the broker has confirmed it to this process; it may be dropped.
         """
-        await session.execute(
-            insert(self._table).values(
-                id=UUID(message.message_id),
-                name=message.name,
-                body=message.body,
-                channel=message.channel,
-                mandatory=message.mandatory,
-                traceparent=message.traceparent,
-                urgent=urgent,
-                origin=self._origin,
-            )
-        )
+        (told,) = await self.add_all(session, [message], urgent=urgent)
+        return told
+
+    async def add_all(
+        self, session: AsyncSession, messages: Sequence[EventMessage], *, urgent: bool = False
+    ) -> list[asyncio.Future[None]]:
+        """The same for many messages in one statement; none of them is no work."""
+        if not messages:
+            return []
+        rows = [self._row(message, urgent=urgent) for message in messages]
+        await session.execute(insert(self._table), rows if len(rows) > 1 else rows[0])
         if not self._origin:
             await session.execute(select(func.pg_notify(self.channel, "")))
         event.listen(session.sync_session, "after_commit", lambda _: self._wake(urgent), once=True)
+        return [self._expected(message.message_id) for message in messages]
+
+    def _row(self, message: EventMessage, *, urgent: bool) -> dict[str, Any]:
+        return {
+            "id": UUID(message.message_id),
+            "name": message.name,
+            "body": message.body,
+            "channel": message.channel,
+            "mandatory": message.mandatory,
+            "traceparent": message.traceparent,
+            "urgent": urgent,
+            "origin": self._origin,
+        }
+
+    def _expected(self, message_id: str) -> asyncio.Future[None]:
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._told[message.message_id] = told
+        self._told[message_id] = told
         return told
 
     def confirmed(self, message_id: str) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.names import email_key, is_email
-from libs.auth.orm import AccountRow, CredentialRow
+from libs.auth.orm import ACCOUNTS, SESSIONS, AccountRow, Base, CredentialRow
+from libs.domain.auth import AccountExists
 from libs.messaging import new_message_id
 
 PASSWORD = "password"  # ruff: ignore[hardcoded-password-string]  # a kind of credential
-ACTIVE, DISABLED = "active", "disabled"
+ACTIVE, DISABLED, DELETED = "active", "disabled", "deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class NewAccount:
     username: str | None
     password_hash: str = field(repr=False)
     created_at: datetime
+    verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,10 @@ class Login:
 
     account_id: UUID
     active: bool
+    verified: bool
     hash: str | None = field(repr=False)
+    names: tuple[str, ...] = ()
+    """How it is called: its address, and its username where it has one."""
 
 
 class AccountRepository:
@@ -51,6 +59,7 @@ class AccountRepository:
             email=account.email,
             email_key=email_key(account.email),
             username=account.username,
+            email_verified_at=account.created_at if account.verified else None,
             created_at=account.created_at,
             updated_at=account.created_at,
         )
@@ -84,14 +93,32 @@ class AccountRepository:
             if is_email(login)
             else AccountRow.username == login.lower()
         )
+        return await self._login(named)
+
+    async def by_id(self, account_id: UUID) -> Login | None:
+        """The account with this id."""
+        return await self._login(AccountRow.id == account_id)
+
+    async def _login(self, named: ColumnElement[bool]) -> Login | None:
         password = and_(CredentialRow.account_id == AccountRow.id, CredentialRow.kind == PASSWORD)
         found = await self._session.execute(
-            select(AccountRow.id, AccountRow.status, CredentialRow.hash)
+            select(
+                AccountRow.id,
+                AccountRow.status,
+                AccountRow.email,
+                AccountRow.username,
+                AccountRow.email_verified_at,
+                CredentialRow.hash,
+            )
             .outerjoin(CredentialRow, password)
             .where(named)
         )
         row = found.first()
-        return None if row is None else Login(row.id, row.status == ACTIVE, row.hash)
+        if row is None:
+            return None
+        names = tuple(name for name in (row.email, row.username) if name)
+        verified = row.email_verified_at is not None
+        return Login(row.id, row.status == ACTIVE, verified, row.hash, names)
 
     async def still_opens(self, account_id: UUID, password_hash: str) -> bool:
         """Whether the account is active and this is its password, and stays so until the transaction ends."""
@@ -124,8 +151,74 @@ class AccountRepository:
         """Shut the account; False where it was shut already."""
         shut = await self._session.execute(
             update(AccountRow)
-            .where(AccountRow.id == account_id, AccountRow.status != DISABLED)
+            .where(AccountRow.id == account_id, AccountRow.status == ACTIVE)
             .values(status=DISABLED, updated_at=now)
             .returning(AccountRow.id)
         )
         return shut.first() is not None
+
+    async def update(self, account_id: UUID, now: datetime, changes: dict[str, Any]) -> AccountRow | None:
+        """Set columns of an active account; None where it is none. Raises `AccountExists` for a taken username."""
+        statement = (
+            update(AccountRow)
+            .where(AccountRow.id == account_id, AccountRow.status == ACTIVE)
+            .values({ACCOUNTS.c[name]: value for name, value in {**changes, "updated_at": now}.items()})
+            .returning(AccountRow)
+        )
+        try:
+            return await self._session.scalar(statement)
+        except IntegrityError as error:
+            raise AccountExists from error
+
+    async def change_password(self, account_id: UUID, now: datetime, *, old: str, new: str) -> bool:
+        """Keep another password of an active account; False where ``old`` is its hash no more."""
+        changed = await self._session.execute(
+            update(CredentialRow)
+            .where(
+                CredentialRow.account_id == account_id,
+                CredentialRow.kind == PASSWORD,
+                CredentialRow.hash == old,
+                AccountRow.id == account_id,
+                AccountRow.status == ACTIVE,
+            )
+            .values(hash=new, changed_at=now)
+            .returning(CredentialRow.id)
+        )
+        return changed.first() is not None
+
+    async def delete(self, account_id: UUID, now: datetime) -> bool:
+        """Remove the account and whatever belongs to it; False where it was gone already.
+
+        An empty row stays with its sessions, without addresses and devices, as long as those are told as revoked.
+        """
+        emptied: dict[str, Any] = {
+            "status": DELETED,
+            "email": "",
+            "email_key": f"deleted:{account_id}",  # no address: it has no @
+            "username": None,
+            "email_verified_at": None,
+            "details": {},
+            "updated_at": now,
+        }
+        gone = await self._session.execute(
+            update(AccountRow)
+            .where(AccountRow.id == account_id, AccountRow.status != DELETED)
+            .values(**emptied)
+            .returning(AccountRow.id)
+        )
+        if gone.first() is None:
+            return False
+        for table, owner in _belongings():
+            await self._session.execute(delete(table).where(owner == account_id))
+        await self._session.execute(
+            update(SESSIONS).where(SESSIONS.c.account_id == account_id).values(ip="", user_agent="")
+        )
+        return True
+
+
+def _belongings() -> Iterator[tuple[Table, Column[Any]]]:
+    """Every table whose rows belong to an account, and the column that says to which; not the sessions."""
+    for table in Base.metadata.sorted_tables:
+        for key in table.foreign_keys:
+            if key.column.table is ACCOUNTS and table is not SESSIONS:
+                yield table, key.parent

@@ -1,7 +1,9 @@
-"""Every statement about the audit log."""
+"""Every statement about the audit log. What is written down is told on the bus too, by the same transaction."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -9,35 +11,63 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.callers import Origin
-from libs.auth.orm import AuditRow
-from libs.messaging import new_message_id
+from libs.auth.orm import AUDIT_LOG
+from libs.domain.auth import AUDITED, AuditEntry, SecurityEvent
+from libs.messaging import EventMessage, new_message_id
+from libs.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A security event: what happened to whom, from where; ``details`` must be fit for JSON and hold no secret."""
+
+    event: SecurityEvent
+    account_id: UUID | None = None
+    session_id: UUID | None = None
+    origin: Origin = field(default_factory=Origin)
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 class AuditRepository:
     """The audit log, as one transaction writes it."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession, outbox: Outbox) -> None:
         self._session = session
+        self._outbox = outbox
 
     async def add(
         self,
-        event: str,
+        event: SecurityEvent,
         *,
         account_id: UUID | None = None,
         session_id: UUID | None = None,
         origin: Origin | None = None,
         **details: Any,
     ) -> None:
-        """What happened to whom, from where; ``details`` must be fit for JSON and hold no secret."""
-        seen = origin or Origin()
-        await self._session.execute(
-            insert(AuditRow).values(
-                id=UUID(new_message_id()),
-                event=event,
-                account_id=account_id,
-                session_id=session_id,
-                ip=seen.ip,
-                user_agent=seen.user_agent,
-                details=details,
-            )
+        """One event, by the members of `Happened`."""
+        await self.add_all([Happened(event, account_id, session_id, origin or Origin(), details)])
+
+    async def add_all(self, happened: Sequence[Happened]) -> None:
+        """Many events in two statements."""
+        if not happened:
+            return
+        rows = [_row(one) for one in happened]
+        written = await self._session.scalars(
+            insert(AUDIT_LOG).returning(AUDIT_LOG.c.at), rows if len(rows) > 1 else rows[0]
         )
+        at = written.all()[0]  # one transaction, one moment
+        entries = [AuditEntry(at=at, **row) for row in rows]
+        await self._outbox.add_all(self._session, [EventMessage.of(AUDITED, entry) for entry in entries])
+
+
+def _row(one: Happened) -> dict[str, Any]:
+    return {
+        "id": UUID(new_message_id()),
+        "event": one.event,
+        "account_id": one.account_id,
+        "actor_id": one.origin.actor_id,
+        "session_id": one.session_id,
+        "ip": one.origin.ip,
+        "user_agent": one.origin.user_agent,
+        "details": one.details,
+    }

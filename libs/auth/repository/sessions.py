@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -206,9 +207,49 @@ class SessionRepository:
         """End this session; empty where it has ended already."""
         return await self._end(_session.id == session_id, now, reason)
 
-    async def end_all(self, account_id: UUID, now: datetime, reason: str) -> list[Ended]:
-        """End the sessions of an account that go on."""
-        return await self._end(_session.account_id == account_id, now, reason)
+    async def end_all(
+        self, account_id: UUID, now: datetime, reason: str, *, but: UUID | None = None
+    ) -> list[Ended]:
+        """End the sessions of an account that go on, ``but`` this one."""
+        which = _session.account_id == account_id
+        return await self._end(which if but is None else and_(which, _session.id != but), now, reason)
+
+    async def belongs(self, session_id: UUID, account_id: UUID) -> bool:
+        """Whether this is a session of the account, ended or not."""
+        found = await self._session.execute(
+            select(_session.id).where(_session.id == session_id, _session.account_id == account_id)
+        )
+        return found.first() is not None
+
+    async def authenticated_at(self, session_id: UUID, account_id: UUID, now: datetime) -> datetime | None:
+        """When this session of the account began by a sign-in; None where it does not go on."""
+        return await self._session.scalar(
+            select(_session.authenticated_at).where(
+                _session.id == session_id,
+                _session.account_id == account_id,
+                _session.ended_at.is_(None),
+                _session.expires_at > now,
+            )
+        )
+
+    async def going_on(
+        self, account_id: UUID, now: datetime, *, older_than: UUID | None, limit: int
+    ) -> Sequence[Row[Any]]:
+        """The sessions of an account whose live token can still be used, newest first, from the one after ``older_than``."""
+        going_on = (
+            select(SESSIONS)
+            .join(REFRESH_TOKENS, and_(_token.session_id == _session.id, _token.used_at.is_(None)))
+            .where(
+                _session.account_id == account_id,
+                _session.ended_at.is_(None),
+                _session.expires_at > now,
+                _token.expires_at > now,
+            )
+        )
+        if older_than is not None:
+            going_on = going_on.where(_session.id < older_than)
+        found = await self._session.execute(going_on.order_by(_session.id.desc()).limit(limit))
+        return found.all()
 
     async def _end(self, which: ColumnElement[bool], now: datetime, reason: str) -> list[Ended]:
         ended = await self._session.execute(

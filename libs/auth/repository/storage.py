@@ -29,7 +29,7 @@ class Stored:
         self.accounts = AccountRepository(session)
         self.sessions = SessionRepository(session)
         self.keys = KeyRepository(session)
-        self.audit = AuditRepository(session)
+        self.audit = AuditRepository(session, outbox)
         self.housekeeping = HousekeepingRepository(session, outbox)
         self._session = session
         self._outbox = outbox

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from libs.domain.auth.audit import AUDITED
 from libs.domain.auth.dto import (
     Account,
     AccountDisabled,
     AccountRegistered,
     KeySet,
     KeysRotated,
+    LoginReply,
     LoginRequest,
     RefreshRequest,
     RegisterRequest,
     Revocations,
     RevocationsRequest,
-    SessionRevoked,
+    SessionsRevoked,
     TokenPair,
     ValidateRequest,
     Validation,
 )
+from libs.domain.auth.lanes import HASHING
+from libs.domain.auth.own_account import OWN_ACCOUNT_EVENTS, OWN_ACCOUNT_OPERATIONS
+from libs.domain.auth.sessions import SESSION_OPERATIONS
 from libs.messaging.contract import PUBLIC, SERVICES, Empty, Event, Operation, get, post
-
-# Whatever hashes a password waits in a lane of its own, so that a storm of logins never delays a refresh.
-HASHING = "hashing"
 
 REGISTER = Operation(
     "auth.register",
@@ -35,7 +37,7 @@ REGISTER = Operation(
 LOGIN = Operation(
     "auth.login",
     LoginRequest,
-    TokenPair,
+    LoginReply,
     access=PUBLIC,
     http=post("/v1/auth/login", no_store=True),
     lane=HASHING,
@@ -87,11 +89,29 @@ REVOCATIONS = Operation(
     summary="The sessions that ended while one of their access tokens may still be alive",
 )
 
-OPERATIONS = (REGISTER, LOGIN, REFRESH, LOGOUT, ME, VALIDATE, KEYS, REVOCATIONS)
+OPERATIONS = (
+    REGISTER,
+    LOGIN,
+    REFRESH,
+    LOGOUT,
+    ME,
+    VALIDATE,
+    KEYS,
+    REVOCATIONS,
+    *SESSION_OPERATIONS,
+    *OWN_ACCOUNT_OPERATIONS,
+)
 
 ACCOUNT_REGISTERED = Event("auth.account.registered", AccountRegistered)
 ACCOUNT_DISABLED = Event("auth.account.disabled", AccountDisabled)
-SESSION_REVOKED = Event("auth.session.revoked", SessionRevoked)
+SESSION_REVOKED = Event("auth.session.revoked", SessionsRevoked)
 KEYS_ROTATED = Event("auth.keys.rotated", KeysRotated)
 
-EVENTS = (ACCOUNT_REGISTERED, ACCOUNT_DISABLED, SESSION_REVOKED, KEYS_ROTATED)
+EVENTS = (
+    ACCOUNT_REGISTERED,
+    ACCOUNT_DISABLED,
+    SESSION_REVOKED,
+    KEYS_ROTATED,
+    AUDITED,
+    *OWN_ACCOUNT_EVENTS,
+)

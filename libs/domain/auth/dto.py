@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
@@ -16,6 +16,8 @@ PASSWORD_FLOOR = 8
 PASSWORD_MAX_BYTES = 1024
 ACCESS_TOKEN_MAX = 4096
 REVOCATIONS_PAGE = 5000
+REVOKED_AT_ONCE = 1000
+"""Sessions that one event tells of at most."""
 
 
 def _email(value: str) -> str:
@@ -82,6 +84,16 @@ RefreshToken: TypeAlias = Annotated[
 ]
 
 
+DeviceToken: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=128,
+        description="Names a device on which the account has signed in before; opaque to clients.",
+        examples=["dGhlIGRldmljZSBvbiBBbm4ncyBkZXNrAGkgd2FzIGhlcmUh"],
+    ),
+]
+
+
 class RegisterRequest(Request):
     """A new account."""
 
@@ -98,6 +110,7 @@ class Account(Reply):
     username: str | None = Field(examples=["ann"])
     email_verified: bool
     created_at: AwareDatetime
+    metadata: dict[str, Any] = Field({}, description="What the product keeps beside it.")
 
 
 class LoginRequest(Request):
@@ -105,6 +118,7 @@ class LoginRequest(Request):
 
     login: str = Field(min_length=1, max_length=254, examples=["ann@example.com"])
     password: Password
+    device_token: DeviceToken | None = Field(default=None, repr=False)
 
 
 class RefreshRequest(Request):
@@ -127,6 +141,12 @@ class TokenPair(Reply):
     session_id: UUID
 
 
+class LoginReply(TokenPair):
+    """The tokens of a new session; the device token is for the next sign-in to this account on this device."""
+
+    device_token: DeviceToken = Field(repr=False)
+
+
 class ValidateRequest(Request):
     """An access token to be checked, also against its session."""
 
@@ -147,6 +167,7 @@ class Claims(Reply):
     scope: str
     auth_time: int
     amr: tuple[str, ...]
+    nbf: int | None = None
 
 
 class Validation(Reply):
@@ -217,14 +238,29 @@ class Revocations(Reply):
     next: UUID | None = None
 
 
-RevocationReason: TypeAlias = Literal["logout", "refresh_reused", "account_disabled"]
+RevocationReason: TypeAlias = Literal[
+    "logout",
+    "logout_all",
+    "logout_others",
+    "ended_elsewhere",
+    "refresh_reused",
+    "password_changed",
+    "password_reset",
+    "email_verified",
+    "email_changed",
+    "account_disabled",
+    "account_deleted",
+]
 
 
-class SessionRevoked(Reply):
-    """A session ended before its time: refuse its access tokens; none of them lives after ``until`` (Unix seconds)."""
+class SessionsRevoked(Reply):
+    """Sessions of an account ended before their time, at most `REVOKED_AT_ONCE`.
 
-    session_id: UUID
+    Refuse their access tokens; none of them lives after ``until`` (Unix seconds).
+    """
+
     account_id: UUID
+    session_ids: tuple[UUID, ...]
     reason: RevocationReason
     until: int
 

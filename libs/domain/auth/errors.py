@@ -6,8 +6,15 @@ AppError
 ├── TokenExpired         auth.token_expired         401
 ├── SessionEnded         auth.session_ended         401
 ├── RefreshInvalid       auth.refresh_invalid       401
+├── CodeInvalid          auth.code_invalid          401
+├── SignInTooOld         auth.sign_in_too_old       401
 ├── Forbidden            auth.forbidden             403
-└── AccountExists        auth.account_exists        409
+├── EmailUnverified      auth.email_unverified      403
+├── SessionNotFound      auth.session_not_found     404
+├── AccountExists        auth.account_exists        409
+├── EmailVerified        auth.email_verified        409
+├── TooManyAttempts      auth.too_many_attempts     429
+└── MailOff              auth.mail_off              503
 
 The gateway raises the four about tokens and scopes itself, where it needs no answer from auth_svc.
 """
@@ -57,6 +64,54 @@ class RefreshInvalid(AppError):
     title = "The refresh token is not valid"
 
 
+class CodeInvalid(AppError):
+    """The code is wrong, expired, used, of another request, or was tried too often: ask for a new one."""
+
+    code = "auth.code_invalid"
+    status = 401
+    title = "The code is not valid"
+
+
+class SignInTooOld(AppError):
+    """The token is good, and this asks for a sign-in that is more recent: sign in again, and repeat it."""
+
+    code = "auth.sign_in_too_old"
+    status = 401
+    title = "This asks for a more recent sign-in"
+
+
+class EmailUnverified(AppError):
+    """The password is right, and nobody signs in before the address is verified: register again, or reset it."""
+
+    code = "auth.email_unverified"
+    status = 403
+    title = "The e-mail address is not verified"
+
+
+class EmailVerified(AppError):
+    """The account's address is verified already."""
+
+    code = "auth.email_verified"
+    status = 409
+    title = "The e-mail address is verified already"
+
+
+class MailOff(AppError):
+    """No mail server is set, so nothing can be confirmed by e-mail."""
+
+    code = "auth.mail_off"
+    status = 503
+    title = "There is no e-mail here"
+
+
+class SessionNotFound(AppError):
+    """The account has no such session."""
+
+    code = "auth.session_not_found"
+    status = 404
+    title = "There is no such session"
+
+
 class Forbidden(AppError):
     """The access token is valid, and does not allow this."""
 
@@ -71,3 +126,11 @@ class AccountExists(AppError):
     code = "auth.account_exists"
     status = 409
     title = "There is an account with this e-mail address or username"
+
+
+class TooManyAttempts(AppError):
+    """Too many attempts failed, or one address asked too often: try again after `Retry-After`."""
+
+    code = "auth.too_many_attempts"
+    status = 429
+    title = "Too many attempts; try again later"

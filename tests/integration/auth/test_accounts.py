@@ -130,7 +130,7 @@ class TestLogin:
 
     async def test_a_disabled_account_is_told_nothing(self, auth: AuthWorld) -> None:
         await auth.register()
-        await auth.accounts.disable("ann@example.com", Origin())
+        await auth.closing.disable_by_login("ann@example.com", Origin())
         with pytest.raises(InvalidCredentials):
             await auth.login()
 
@@ -189,6 +189,6 @@ class TestMe:
     async def test_a_shut_account_is_nobody(self, auth: AuthWorld) -> None:
         await auth.register()
         caller = auth.caller(await auth.login())
-        await auth.accounts.disable("ann@example.com", Origin())
+        await auth.closing.disable_by_login("ann@example.com", Origin())
         with pytest.raises(SessionEnded):
             await auth.accounts.me(Empty(), caller)

@@ -14,7 +14,7 @@ from libs.domain.auth import (
     RefreshRequest,
     RevocationsRequest,
     SessionEnded,
-    SessionRevoked,
+    SessionsRevoked,
     TokenInvalid,
     TokenPair,
     ValidateRequest,
@@ -96,7 +96,7 @@ class TestRefresh:
 
     async def test_the_session_of_a_shut_account_has_ended(self, auth: AuthWorld) -> None:
         first = await signed_in(auth)
-        await auth.accounts.disable("ann@example.com", Origin())
+        await auth.closing.disable_by_login("ann@example.com", Origin())
         with pytest.raises(SessionEnded):
             await refresh(auth, first.refresh_token)
 
@@ -164,8 +164,8 @@ class TestFamilies:
             await refresh(auth, owner.refresh_token)
         await eventually(lambda: "auth.session.revoked" in auth.bus.names())
         (message,) = [one for one in auth.bus.sent if one.name == "auth.session.revoked"]
-        told = SessionRevoked.model_validate_json(message.body)
-        assert (told.session_id, told.reason) == (stolen.session_id, "refresh_reused")
+        told = SessionsRevoked.model_validate_json(message.body)
+        assert (told.session_ids, told.reason) == ((stolen.session_id,), "refresh_reused")
         audit = await auth.rows("SELECT details FROM auth.audit_log WHERE event = 'session.ended'")
         assert [row.details for row in audit] == [{"reason": "refresh_reused"}]
 
@@ -196,7 +196,7 @@ class TestFamilies:
         tokens = await signed_in(auth)
         caller = auth.caller(tokens)
         outcomes = await asyncio.gather(
-            auth.sessions.logout(Empty(), caller),
+            auth.departures.logout(Empty(), caller),
             *(refresh(auth, tokens.refresh_token) for _ in range(10)),
             return_exceptions=True,
         )
@@ -210,35 +210,35 @@ class TestFamilies:
 class TestLogout:
     async def test_returns_when_the_broker_has_the_revocation(self, auth: AuthWorld) -> None:
         tokens = await signed_in(auth)
-        await auth.sessions.logout(Empty(), auth.caller(tokens))
+        await auth.departures.logout(Empty(), auth.caller(tokens))
         assert "auth.session.revoked" in auth.bus.names()
         (message,) = [one for one in auth.bus.sent if one.name == "auth.session.revoked"]
-        told = SessionRevoked.model_validate_json(message.body)
-        assert (told.session_id, told.reason) == (tokens.session_id, "logout")
+        told = SessionsRevoked.model_validate_json(message.body)
+        assert (told.session_ids, told.reason) == ((tokens.session_id,), "logout")
         assert told.until >= int(auth.clock.now().timestamp()) + 600
 
     async def test_waits_a_second_at_most_for_a_broker_that_is_away(self, database: MigratedDatabase) -> None:
         async with auth_world(database.url, relayed=False) as world:
             tokens = await signed_in(world)
             async with asyncio.timeout(3):
-                await world.sessions.logout(Empty(), world.caller(tokens))
+                await world.departures.logout(Empty(), world.caller(tokens))
             assert await end_reasons(world) == ["logout"]
 
     async def test_twice_is_once(self, auth: AuthWorld) -> None:
         caller = auth.caller(await signed_in(auth))
-        await auth.sessions.logout(Empty(), caller)
-        await auth.sessions.logout(Empty(), caller)
+        await auth.departures.logout(Empty(), caller)
+        await auth.departures.logout(Empty(), caller)
         assert auth.bus.names().count("auth.session.revoked") == 1
 
     async def test_ends_no_other_session(self, auth: AuthWorld) -> None:
         leaving = await signed_in(auth)
         staying = await auth.login()
-        await auth.sessions.logout(Empty(), auth.caller(leaving))
+        await auth.departures.logout(Empty(), auth.caller(leaving))
         assert (await refresh(auth, staying.refresh_token)).refresh_token
 
     async def test_nobody_cannot_leave(self, auth: AuthWorld) -> None:
         with pytest.raises(TokenInvalid):
-            await auth.sessions.logout(Empty(), ANONYMOUS)
+            await auth.departures.logout(Empty(), ANONYMOUS)
 
 
 class TestValidate:
@@ -251,7 +251,7 @@ class TestValidate:
     async def test_a_foreign_token_an_old_one_and_one_of_an_ended_session(self, auth: AuthWorld) -> None:
         tokens = await signed_in(auth)
         ended = await auth.login()
-        await auth.sessions.logout(Empty(), auth.caller(ended))
+        await auth.departures.logout(Empty(), auth.caller(ended))
         reasons = []
         for token, later in (("a.b.c", 0), (ended.access_token, 0), (tokens.access_token, 700)):
             auth.clock.advance(later)
@@ -265,7 +265,7 @@ class TestRevocations:
     async def test_those_whose_tokens_may_be_alive(self, auth: AuthWorld) -> None:
         await auth.register()
         for _ in range(2):
-            await auth.sessions.logout(Empty(), auth.caller(await auth.login()))
+            await auth.departures.logout(Empty(), auth.caller(await auth.login()))
             auth.clock.advance(400)
         await auth.login()
         found = await auth.sessions.revocations(RevocationsRequest(), ANONYMOUS)

@@ -15,7 +15,7 @@ from libs.domain.auth import (
     KeysRotated,
     RevokedSession,
     SessionEnded,
-    SessionRevoked,
+    SessionsRevoked,
 )
 from libs.domain.auth import Revocations as Page
 from libs.gateway import AuthFeed, PublicKeys, Revocations, RevocationSettings
@@ -73,8 +73,8 @@ class World:
         return True
 
 
-def revoked(session: uuid.UUID) -> SessionRevoked:
-    return SessionRevoked(session_id=session, account_id=uuid.uuid4(), reason="logout", until=UNTIL)
+def revoked(*sessions: uuid.UUID) -> SessionsRevoked:
+    return SessionsRevoked(session_ids=sessions, account_id=uuid.uuid4(), reason="logout", until=UNTIL)
 
 
 async def test_ready_once_the_queue_is_bound_and_the_auth_service_was_asked() -> None:
@@ -127,6 +127,24 @@ async def test_rotated_keys_are_asked_for() -> None:
         return world.keys.generation == 2
 
     await eventually(loaded)
+    await feed.stop()
+
+
+async def test_rotated_keys_are_asked_for_until_they_are_had() -> None:
+    """A revoked key must not live on because the auth service was busy at that moment."""
+    world = World()
+    await world.serve()
+    feed = await world.feed.start()
+    await world.ready()
+    world.auth.issuer.rotate()
+    world.auth.refusals = 3
+    await world.bus.publish(KEYS_ROTATED, KeysRotated(kid=world.auth.issuer.keys[-1].kid))
+
+    async def loaded() -> bool:
+        return world.keys.generation == 2
+
+    await eventually(loaded)
+    await world.ready()
     await feed.stop()
 
 

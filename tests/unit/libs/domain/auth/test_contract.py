@@ -27,7 +27,12 @@ def test_tokens_are_never_stored_on_the_way() -> None:
 
 
 def test_whatever_hashes_waits_in_a_lane_of_its_own() -> None:
-    assert {one.name for one in OPERATIONS if one.lane == HASHING} == {"auth.register", "auth.login"}
+    assert {one.name for one in OPERATIONS if one.lane == HASHING} >= {
+        "auth.register",
+        "auth.login",
+        "auth.change_password",
+        "auth.delete_me",
+    }
 
 
 def test_every_operation_with_a_face_is_documented() -> None:

@@ -1,0 +1,76 @@
+"""How sessions end: written down, told, and known to every gateway before the answer goes out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from libs.auth.callers import Origin
+from libs.auth.repository import Ended, Happened, Stored
+from libs.auth.settings import SessionSettings
+from libs.domain.auth import REVOKED_AT_ONCE, SESSION_REVOKED, RevocationReason, SessionsRevoked
+from libs.infra.clock import Clock
+
+_MARGIN = 60  # s that a revocation outlives the last access token: the clocks' differences
+_CONFIRM_WAIT = 1.0  # s that an answer waits for the broker to have the revocation
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How many sessions ended, and what is done once the broker has the news."""
+
+    count: int
+    confirms: Sequence[asyncio.Future[None]]
+
+    async def heard(self) -> None:
+        """Wait, after the commit, until every gateway can know; a second at most."""
+        if self.confirms:
+            await asyncio.wait(self.confirms, timeout=_CONFIRM_WAIT)
+
+
+class Endings:
+    """Ends sessions in the transaction of whatever ends them."""
+
+    def __init__(self, settings: SessionSettings, clock: Clock) -> None:
+        self.revoked_for = settings.access_seconds + _MARGIN
+        """Seconds that a session is told as revoked."""
+        self._clock = clock
+
+    async def one(self, stored: Stored, session_id: UUID, reason: RevocationReason, origin: Origin) -> Told:
+        """End a session; nothing where it has ended already."""
+        ended = await stored.sessions.end(session_id, self._clock.now(), reason)
+        return await self._tell(stored, ended, reason, origin)
+
+    async def all_of(
+        self,
+        stored: Stored,
+        account_id: UUID,
+        reason: RevocationReason,
+        origin: Origin,
+        *,
+        but: UUID | None = None,
+    ) -> Told:
+        """End every session of an account, ``but`` this one."""
+        ended = await stored.sessions.end_all(account_id, self._clock.now(), reason, but=but)
+        return await self._tell(stored, ended, reason, origin)
+
+    async def _tell(
+        self, stored: Stored, ended: Sequence[Ended], reason: RevocationReason, origin: Origin
+    ) -> Told:
+        until = int(self._clock.now().timestamp()) + self.revoked_for
+        confirms = []
+        for start in range(0, len(ended), REVOKED_AT_ONCE):
+            some = ended[start : start + REVOKED_AT_ONCE]
+            revoked = SessionsRevoked(
+                account_id=some[0].account_id,
+                session_ids=tuple(one.id for one in some),
+                reason=reason,
+                until=until,
+            )
+            confirms.append(await stored.tell(SESSION_REVOKED, revoked, urgent=True))
+        await stored.audit.add_all(
+            [Happened("session.ended", one.account_id, one.id, origin, {"reason": reason}) for one in ended]
+        )
+        return Told(len(ended), confirms)

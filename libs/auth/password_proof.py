@@ -1,0 +1,48 @@
+"""A password asked for once more of somebody who is signed in: a stolen token does not know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from libs.auth.callers import Origin, SignedIn
+from libs.auth.passwords import Passwords
+from libs.auth.repository import Storage
+from libs.domain.auth import InvalidCredentials, SessionEnded
+from libs.messaging import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Whose password it was: how the account is called, and the hash that it was held against."""
+
+    names: tuple[str, ...]
+    hash: str = field(repr=False)
+
+
+class PasswordProof:
+    """Holds a claimed password against the account's own."""
+
+    def __init__(self, storage: Storage, passwords: Passwords) -> None:
+        self._storage = storage
+        self._passwords = passwords
+
+    async def by(self, who: SignedIn, password: str, caller: Caller) -> Proven:
+        """Raises `InvalidCredentials` for a wrong one, `SessionEnded` where the account is shut, `Overloaded`."""
+        async with self._storage.reading() as stored:
+            login = await stored.accounts.by_id(who.account_id)
+        if login is None or not login.active:
+            raise SessionEnded
+        matches = await self._passwords.verify(login.hash, password, caller.deadline)
+        if not matches or login.hash is None:
+            await self._note_failure(who, Origin.of(caller))
+            raise InvalidCredentials
+        return Proven(login.names, login.hash)
+
+    async def _note_failure(self, who: SignedIn, origin: Origin) -> None:
+        async with self._storage.transaction() as stored:
+            await stored.audit.add(
+                "reauthentication.failed",
+                account_id=who.account_id,
+                session_id=who.session_id,
+                origin=origin,
+            )
