@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from ipaddress import ip_address
 
@@ -83,3 +84,10 @@ def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
         raise StartFailed(f"cannot listen on {host}:{port}: {error.strerror}") from error
     sock.setblocking(False)
     return sock
+
+
+def allow_open_files() -> None:
+    """Let this process have as many open files, so clients, as the system grants: many shells give it 1,024 at first."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY not in {now, most} and now < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -29,7 +29,7 @@ from libs.app.bootstrap import service_lifespan
 from libs.app.edge import ABORT, WRITE_ANSWER
 from libs.app.errors import SettingsInvalid, StartFailed
 from libs.app.health import Probe, operations_routes
-from libs.app.listening import bind
+from libs.app.listening import allow_open_files, bind
 from libs.app.logging import configure_logging
 from libs.app.problem import HeadTooLarge, Malformed, ProblemResponse
 from libs.app.service import ServiceApp
@@ -182,6 +182,7 @@ def run_service(
     except SettingsInvalid as error:
         sys.exit("\n".join(error.lines))  # to standard error, with status 1
     configure_logging(app.settings.log, service=app.name)
+    allow_open_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(runner.run(_run(app, websockets)))
 
