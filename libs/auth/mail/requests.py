@@ -1,0 +1,181 @@
+"""Requests: something is asked for, a code goes to an address, and who has both the request and the code confirms it.
+
+Whoever asks learns nothing: an address that belongs to nobody costs the same statements and gets the same answer; its
+letter goes nowhere, and its request can never be confirmed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from libs.auth.callers import Origin
+from libs.auth.mail import codes
+from libs.auth.mail.letters import Letter, Template
+from libs.auth.mail.post import Post
+from libs.auth.mail.settings import MailSettings
+from libs.auth.repository import NewRequest, Storage, Stored
+from libs.auth.sealing import derived_key
+from libs.auth.throttling import Rate, Rates, site_of
+from libs.domain.auth import CodeInvalid, CodeSent
+from libs.infra.clock import Clock
+from libs.messaging import Caller
+
+_HOUR = 3600.0
+
+
+class Purpose(StrEnum):
+    """What a request is for; a code for one opens no other."""
+
+    REGISTER = "register"
+    VERIFY = "verify"
+    RESET = "reset"
+    CODE = "code"
+    CHANGE = "change"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What somebody asks for.
+
+    The code is for ``address``. The letter goes to ``to``, to nobody where that is empty; without ``account_id`` nobody
+    can confirm the request.
+    """
+
+    purpose: Purpose
+    template: Template
+    address: str
+    to: str
+    account_id: UUID | None
+    locale: str
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A request whose code was right; it is open until it is closed."""
+
+    hash: bytes
+    purpose: Purpose
+    account_id: UUID
+    address: bytes
+    details: Mapping[str, Any] = field(repr=False)
+
+    def is_for(self, email: str) -> bool:
+        """Whether the code went to this address."""
+        return hmac.compare_digest(self.address, codes.address_hash(email))
+
+
+class Requests:
+    """Opens and closes requests."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        post: Post,
+        rates: Rates,
+        settings: MailSettings,
+        clock: Clock,
+        *,
+        secret: bytes,
+    ) -> None:
+        self._storage = storage
+        self._post = post
+        self._rates = rates
+        self._settings = settings
+        self._clock = clock
+        self._addresses = derived_key(secret, b"gatehouse mailed addresses")
+
+    async def admit(self, purpose: Purpose, address: str, caller: Caller) -> None:
+        """Raise `MailOff` where there is no mail server, `TooManyAttempts` for a client or an address that asks too often."""
+        self._post.expect_delivery()
+        if caller.client.ip and self._settings.client_per_hour:
+            client = Rate("mail", self._settings.client_per_hour, _HOUR)
+            await self._rates.spend(client, site_of(caller.client.ip))
+        if self._settings.address_per_hour:
+            name = hmac.digest(self._addresses, codes.address_hash(address), "sha256").hex()
+            await self._rates.spend(Rate(f"mail_{purpose}", self._settings.address_per_hour, _HOUR), name)
+
+    async def send(self, purpose: Purpose, template: Template, email: str, caller: Caller) -> CodeSent:
+        """Send a code to an address, if it has an account; raises what `admit` raises."""
+        await self.admit(purpose, email, caller)
+        async with self._storage.transaction() as stored:
+            owner = await stored.owners.by_address(email)
+            asked = Asked(
+                purpose=purpose,
+                template=template,
+                address=email,
+                to=owner.email if owner else "",
+                account_id=owner.account_id if owner else None,
+                locale=self._post.locale(caller, owner.details if owner else {}),
+            )
+            sent = await self.open(stored, asked, caller)
+        self._post.posted()
+        return sent
+
+    async def open(self, stored: Stored, asked: Asked, caller: Caller) -> CodeSent:
+        """Keep the request and post its letter; tell the post once the transaction has committed."""
+        request_id, code, now = codes.new_request_id(), codes.new_code(), self._clock.now()
+        until = now + timedelta(seconds=self._settings.code_seconds)
+        await stored.mail.open_request(
+            NewRequest(
+                hash=codes.request_hash(request_id),
+                purpose=asked.purpose,
+                account_id=asked.account_id,
+                address=codes.address_hash(asked.address),
+                code=codes.code_hash(request_id, code),
+                sealed=codes.seal_details(request_id, json.dumps(asked.details).encode()),
+                created_at=now,
+                expires_at=until,
+            )
+        )
+        values = {
+            "email": asked.address,
+            "code": codes.shown(code),
+            "minutes": str(self._settings.code_seconds // 60),
+        }
+        letter = Letter(asked.template, asked.to, asked.locale, values)
+        await self._post.put(stored, letter, account_id=asked.account_id, until=until)
+        await stored.audit.add(
+            "mail.requested",
+            account_id=asked.account_id,
+            origin=Origin.of(caller),
+            purpose=str(asked.purpose),
+        )
+        return CodeSent(request_id=request_id, expires_in=self._settings.code_seconds)
+
+    async def attempt(self, request_id: str, code: str, caller: Caller, *purposes: Purpose) -> Opened:
+        """The open request of one of these purposes, if the code is its own; raises `CodeInvalid`.
+
+        Every attempt counts, also one that comes to nothing for another reason.
+        """
+        hash_ = codes.request_hash(request_id)
+        async with self._storage.reading() as stored:
+            row = await stored.mail.attempt(hash_, purposes, self._clock.now(), limit=self._settings.attempts)
+        if row is None:
+            raise CodeInvalid
+        right = hmac.compare_digest(row.code, codes.code_hash(request_id, codes.typed(code)))
+        if not right or row.account_id is None:
+            await self._note_failure(row.account_id, row.purpose, caller)
+            raise CodeInvalid
+        details = json.loads(codes.open_details(request_id, row.sealed))
+        return Opened(hash_, Purpose(row.purpose), row.account_id, row.address, details)
+
+    async def close(self, stored: Stored, opened: Opened) -> None:
+        """Use the request, and close every other one of the account; raises `CodeInvalid` where it was used meanwhile."""
+        now = self._clock.now()
+        if not await stored.mail.close_request(opened.hash, now):
+            raise CodeInvalid
+        await stored.mail.close_all(opened.account_id, now)
+
+    async def _note_failure(self, account_id: UUID | None, purpose: str, caller: Caller) -> None:
+        async with self._storage.transaction() as stored:
+            await stored.audit.add(
+                "code.failed", account_id=account_id, origin=Origin.of(caller), purpose=purpose
+            )
