@@ -89,6 +89,8 @@ class _Schemas:
                 (route.operation.request, "validation"),
                 (route.operation.reply, "serialization"),
             ]
+            if route.http.accepted:
+                models.append((route.http.accepted, "serialization"))
         self._references, found = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF)
         self.definitions: Json = found["$defs"]
         self.problem: Json = {PROBLEM_MEDIA_TYPE: {"schema": self.reply(Problem)}}
@@ -115,7 +117,7 @@ def _operation(route: ContractRoute, schemas: _Schemas) -> Json:
         "tags": [operation.service],
         "summary": operation.summary or operation.name,
         "security": [] if operation.access is PUBLIC else [{_BEARER: []}],
-        "responses": {str(http.status): _success(route, schemas), **_problems(route)},
+        "responses": {**_successes(route, schemas), **_problems(route)},
     }
     if operation.access.scope:
         described["description"] = f"Needs the scope `{operation.access.scope}`."
@@ -158,10 +160,18 @@ def _body(route: ContractRoute, schemas: _Schemas) -> Json:
     }
 
 
-def _success(route: ContractRoute, schemas: _Schemas) -> Json:
-    described: Json = {"description": HTTPStatus(route.http.status).phrase}
-    if route.http.status != HTTPStatus.NO_CONTENT:
-        described["content"] = {"application/json": {"schema": schemas.reply(route.operation.reply)}}
+def _successes(route: ContractRoute, schemas: _Schemas) -> Json:
+    """What a request that succeeds is answered with, by status."""
+    replies = {route.http.status: route.operation.reply}
+    if route.http.accepted:
+        replies[HTTPStatus.ACCEPTED.value] = route.http.accepted
+    return {str(status): _success(status, model, schemas) for status, model in replies.items()}
+
+
+def _success(status: int, model: type[BaseModel], schemas: _Schemas) -> Json:
+    described: Json = {"description": HTTPStatus(status).phrase}
+    if status != HTTPStatus.NO_CONTENT:
+        described["content"] = {"application/json": {"schema": schemas.reply(model)}}
     return described
 
 

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Collection, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from types import MappingProxyType
+from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
@@ -32,6 +34,7 @@ _TRACEPARENT = re.compile(
 )  # W3C Trace Context, section 3.2
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 _MAX_USER_AGENT = 256  # characters
+_MAX_LANGUAGE = 100  # characters
 
 
 class ContractRoute:
@@ -43,6 +46,7 @@ class ContractRoute:
         self._bus = bus
         self._authorization = authorization
         self._incoming = Incoming(operation, http)
+        self._accepted = TypeAdapter[Any](http.accepted) if http.accepted else None
         self._has_reply = http.status != HTTPStatus.NO_CONTENT
         self._headers = [(b"content-type", b"application/json")] if self._has_reply else []
         if http.no_store:
@@ -74,7 +78,15 @@ class ContractRoute:
         if not self._has_reply:
             return exchange.answer(self.http.status, self._headers, b"")
         headers = [*self._headers, (b"content-length", b"%d" % len(reply))]
-        return exchange.answer(self.http.status, headers, reply)
+        status = self.http.status if self._accepted is None else self._status_of(reply, self._accepted)
+        return exchange.answer(status, headers, reply)
+
+    def _status_of(self, reply: bytes, accepted: TypeAdapter[Any]) -> int:
+        try:
+            accepted.validator.validate_json(reply)
+        except ValidationError:
+            return self.http.status
+        return HTTPStatus.ACCEPTED
 
 
 class Resource:
@@ -197,15 +209,19 @@ def caller_of(exchange: Exchange, identity: Identity | None) -> Caller:
     trace = headers.get(b"traceparent", b"")
     return Caller(
         identity=identity,
-        client=_client(exchange.client, headers.get(b"user-agent", b"")),
+        client=_client(
+            exchange.client, headers.get(b"user-agent", b""), headers.get(b"accept-language", b"")
+        ),
         traceparent=trace.decode() if _TRACEPARENT.fullmatch(trace) else "",
         request_id=exchange.request_id,
     )
 
 
 @lru_cache(maxsize=4096)  # a client keeps its encoded header over many requests
-def _client(ip: str, user_agent: bytes) -> Client:
-    return Client(ip, user_agent[:_MAX_USER_AGENT].decode("latin-1"))
+def _client(ip: str, user_agent: bytes, language: bytes) -> Client:
+    return Client(
+        ip, user_agent[:_MAX_USER_AGENT].decode("latin-1"), language[:_MAX_LANGUAGE].decode("ascii", "ignore")
+    )
 
 
 def _shape(path: str) -> str:

@@ -41,15 +41,19 @@ class Identity:
 
 @dataclass(frozen=True)
 class Client:
-    """From where a request came: address and user agent as the gateway saw them."""
+    """From where a request came: address, user agent and `Accept-Language` as the gateway saw them."""
 
     ip: str = ""
     user_agent: str = ""
+    language: str = ""
 
     @cached_property
     def header(self) -> str:
         """The `client` header's JSON."""
-        return json.dumps({"ip": self.ip, "user_agent": self.user_agent}, separators=(",", ":"))
+        seen = {"ip": self.ip, "user_agent": self.user_agent}
+        if self.language:
+            seen["language"] = self.language
+        return json.dumps(seen, separators=(",", ":"))
 
     @classmethod
     def from_header(cls, header: Any) -> Client:
@@ -80,8 +84,8 @@ def _read_identity(header: str) -> Identity | None:
 @lru_cache(maxsize=_REMEMBERED)
 def _read_client(header: str) -> Client:
     found = _read(header)
-    ip, user_agent = found.get("ip"), found.get("user_agent")
-    return Client(ip if isinstance(ip, str) else "", user_agent if isinstance(user_agent, str) else "")
+    seen = (found.get(name) for name in ("ip", "user_agent", "language"))
+    return Client(*(one if isinstance(one, str) else "" for one in seen))
 
 
 @dataclass(frozen=True, slots=True)

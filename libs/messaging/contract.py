@@ -87,6 +87,8 @@ class Http:
     """Answer with ``Cache-Control: no-store``, as token responses must (RFC 6749, section 5.1)."""
     body: bool = True
     """Whether the fields outside the path travel as a JSON body, and not in the query."""
+    accepted: type[BaseModel] | None = None
+    """A reply of this kind has status 202: what was asked for waits for something more."""
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -99,9 +101,11 @@ def get(path: str, *, status: int = 200) -> Http:
     return Http("GET", path, status, body=False)
 
 
-def post(path: str, *, status: int = 200, no_store: bool = False) -> Http:
-    """A POST with the request as its JSON body."""
-    return Http("POST", path, status, no_store)
+def post(
+    path: str, *, status: int = 200, no_store: bool = False, accepted: type[BaseModel] | None = None
+) -> Http:
+    """A POST with the request as its JSON body; replies of the kind ``accepted`` have status 202."""
+    return Http("POST", path, status, no_store, accepted=accepted)
 
 
 def patch(path: str, *, status: int = 200) -> Http:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, RootModel
 
 from libs.messaging import (
     PUBLIC,
@@ -58,8 +58,26 @@ class Seen(Reply):
     who: str = ""
     ip: str = ""
     user_agent: str = ""
+    language: str = ""
     request_id: str = ""
     traceparent: str = ""
+
+
+class Jotting(Request):
+    """What is done at once, or later."""
+
+    text: str
+    later: bool = False
+
+
+class Later(Reply):
+    """What is asked again with."""
+
+    ticket: str
+
+
+class Jotted(RootModel[Seen | Later]):
+    """One or the other."""
 
 
 PING = Operation("notes.ping", Empty, Seen, access=PUBLIC, http=get("/v1/ping"))
@@ -74,9 +92,10 @@ FORGET = Operation("notes.forget", Confirmed, Seen, http=delete("/v1/memory", st
 CLEAR = Operation(
     "notes.clear", Empty, Empty, access=scope("notes.clear"), http=post("/v1/clear", status=204)
 )
+JOT = Operation("notes.jot", Jotting, Jotted, access=PUBLIC, http=post("/v1/jot", status=201, accepted=Later))
 INTERNAL = Operation("notes.internal", Empty, Seen, access=SERVICES)
 
-OPERATIONS = (PING, ADD, SEARCH, READ, CHANGE, REMOVE, PATCH, DONE, FORGET, CLEAR, INTERNAL)
+OPERATIONS = (PING, ADD, SEARCH, READ, CHANGE, REMOVE, PATCH, DONE, FORGET, CLEAR, JOT, INTERNAL)
 
 
 async def see(request: Request, caller: Caller) -> Seen:
@@ -86,9 +105,15 @@ async def see(request: Request, caller: Caller) -> Seen:
         who=caller.identity.sub if caller.identity else "",
         ip=caller.client.ip,
         user_agent=caller.client.user_agent,
+        language=caller.client.language,
         request_id=caller.request_id,
         traceparent=caller.traceparent,
     )
+
+
+async def jot(request: Jotting, _caller: Caller) -> Jotted:
+    """Does it at once, or later."""
+    return Jotted(Later(ticket=request.text)) if request.later else Jotted(Seen(saw=request.text))
 
 
 async def nothing(_request: Request, _caller: Caller) -> Empty:
@@ -109,5 +134,6 @@ def handlers() -> Handlers:
     table.on(DONE, see)
     table.on(FORGET, see)
     table.on(CLEAR, nothing)
+    table.on(JOT, jot)
     table.on(INTERNAL, see)
     return table

@@ -54,6 +54,12 @@ def test_a_reply_shows_its_real_schema(described: dict[str, Any]) -> None:
     assert responses["201"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Seen"}
 
 
+def test_a_reply_that_waits_for_something_more_is_another_status(described: dict[str, Any]) -> None:
+    responses = described["paths"]["/v1/jot"]["post"]["responses"]
+    assert responses["202"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Later"}
+    assert "201" in responses
+
+
 def test_no_content_shows_none(described: dict[str, Any]) -> None:
     assert "content" not in operation(described, "delete", "/v1/notes/{id}")["responses"]["204"]
 

@@ -170,11 +170,25 @@ class TestMethods:
         assert int(answer.header("content-length") or 0) > 2
 
 
+class TestAccepted:
+    @pytest.mark.parametrize(("later", "status"), [(False, 201), (True, 202)])
+    async def test_the_kind_of_the_reply_says_whether_it_is_done(
+        self, door: Door, later: bool, status: int
+    ) -> None:
+        body = json.dumps({"text": "milk", "later": later}).encode()
+        answer = await ask(
+            door.app, "POST", "/v1/jot", body=[body], headers=[("content-type", "application/json")]
+        )
+        assert answer.status == status
+        assert json.loads(answer.body)["ticket" if later else "saw"] == "milk"
+
+
 class TestCaller:
     async def test_the_service_is_told_who_calls_from_where(self, door: Door) -> None:
         headers = [
             door.bearer(sub="ann"),
             ("user-agent", "tests/1"),
+            ("accept-language", "ru"),
             ("x-request-id", "request-1"),
             ("traceparent", TRACE),
         ]
@@ -184,6 +198,7 @@ class TestCaller:
             "who": "ann",
             "ip": "192.0.2.1",
             "user_agent": "tests/1",
+            "language": "ru",
             "request_id": "request-1",
             "traceparent": TRACE,
         }
@@ -201,6 +216,12 @@ class TestCaller:
         headers = [("user-agent", "x" * 5000)]
         found = json.loads((await ask(door.app, path="/v1/ping", headers=headers)).body)
         assert len(found["user_agent"]) == 256
+
+    async def test_a_language_is_ascii_and_bounded(self, door: Door) -> None:
+        headers = [("accept-language", "ru\xff" + "x" * 5000)]
+        found = json.loads((await ask(door.app, path="/v1/ping", headers=headers)).body)
+        assert found["language"].startswith("rux")
+        assert len(found["language"]) == 99
 
 
 class TestPaths:

@@ -36,8 +36,11 @@ def test_what_is_no_identity_is_anonymous(header: object) -> None:
 
 def test_a_client_survives_its_header() -> None:
     client = Client(ip="192.0.2.1", user_agent='curl "8"')
+    speaking = Client(ip="192.0.2.1", language="ru,en;q=0.5")
 
     assert Client.from_header(client.header) == client
+    assert Client.from_header(speaking.header) == speaking
+    assert "language" not in client.header
 
 
 @pytest.mark.parametrize("header", [None, "{", '{"ip":1,"user_agent":[]}'])
