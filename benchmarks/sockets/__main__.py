@@ -10,15 +10,15 @@ from typing import Any
 import uvloop
 
 from benchmarks.process import obey, read_job
-from benchmarks.sockets.ledger import account, messages
+from benchmarks.sockets.ledger import account, close_code, messages
 from benchmarks.sockets.subscriber import Board
 
 _WITHIN = 30.0  # s; how long a round's events may take
 
 
-async def load(*, port: int, path: str, tokens: list[str], channel: str = "") -> None:
+async def load(*, port: int, path: str, tokens: list[str], channels: list[str]) -> None:
     """Hold connections, and say what came over them."""
-    board = Board(port, path, channel)
+    board = Board(port, path, channels)
 
     async def connect(count: str) -> dict[str, Any]:
         begin = time.perf_counter()
@@ -43,7 +43,18 @@ async def load(*, port: int, path: str, tokens: list[str], channel: str = "") ->
         pushes = [one for _, one in messages(board.clients[0].arrivals) if one != b"{}"]
         return {"message": pushes[-1].decode()}
 
-    orders = (connect, expect, finish, accounted, sample)
+    async def stall() -> dict[str, Any]:
+        board.stall()
+        return {}
+
+    async def ended(within: str) -> dict[str, Any]:
+        """Read on until the server has closed every connection; with which codes it did."""
+        await board.ended(float(within))
+        codes = [close_code(client.arrivals) for client in board.clients]
+        board.forget()
+        return {"codes": codes}
+
+    orders = (connect, expect, finish, accounted, sample, stall, ended)
     await obey({order.__name__: order for order in orders})
 
 

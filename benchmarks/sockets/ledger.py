@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-_TEXT = 0x81
+_TEXT, _CLOSE = 0x81, 0x88
 
 
 def account(clients: Iterable[list[tuple[float, bytes]]], first: int, count: int) -> dict[str, Any]:
@@ -32,25 +33,39 @@ def account(clients: Iterable[list[tuple[float, bytes]]], first: int, count: int
 
 def messages(arrivals: Iterable[tuple[float, bytes]]) -> Iterator[tuple[float, bytes]]:
     """The messages in whole text frames, each with the time of the read that completed its frame."""
+    for at, first, payload in _frames(arrivals):
+        assert first == _TEXT, "servers send text frames here"
+        for message in payload.split(b"\n"):
+            yield at, message
+
+
+def close_code(arrivals: Iterable[tuple[float, bytes]]) -> int:
+    """With which code the server closed; 0 where it said none."""
+    last = deque(_frames(arrivals), maxlen=1)
+    return int.from_bytes(last[0][2][:2], "big") if last and last[0][1] == _CLOSE else 0
+
+
+def _frames(arrivals: Iterable[tuple[float, bytes]]) -> Iterator[tuple[float, int, bytes]]:
+    """Whole frames: when they were, their first byte, their payload."""
     rest = b""
     for at, data in arrivals:
         rest += data
         start = 0
-        while (end := _end(rest, start)) is not None:
-            body, start = rest[start:end], end
-            assert body[0] == _TEXT, "servers send text frames here"
-            for message in body[4 if body[1] == 126 else 2 :].split(b"\n"):
-                yield at, message
+        while (bounds := _payload(rest, start)) is not None and bounds[1] <= len(rest):
+            yield at, rest[start], rest[bounds[0] : bounds[1]]
+            start = bounds[1]
         rest = rest[start:]
 
 
-def _end(data: bytes, start: int) -> int | None:
-    """Where the frame that starts here ends; None while it is not whole."""
-    if len(data) - start < 4:
-        return start + 2 + data[start + 1] if len(data) - start >= 2 and not data[start + 1] else None
+def _payload(data: bytes, start: int) -> tuple[int, int] | None:
+    """Where the payload of the frame that starts here begins and ends (RFC 6455, section 5.2); None: not known yet."""
+    if len(data) - start < 2:
+        return None
     size = data[start + 1]
-    end = start + 4 + int.from_bytes(data[start + 2 : start + 4], "big") if size == 126 else start + 2 + size
-    return end if end <= len(data) else None
+    begin = start + 2 + {126: 2, 127: 8}.get(size, 0)
+    if begin > len(data):
+        return None
+    return begin, begin + (int.from_bytes(data[start + 2 : begin], "big") if size > 125 else size)
 
 
 def _numbers(arrivals: Iterable[tuple[float, bytes]]) -> Iterator[tuple[float, int]]:

@@ -16,15 +16,18 @@ from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
 
 
-async def publish(*, url: str) -> None:
-    """Publish when told to; answer with when each event was sent and when it was confirmed (`time.perf_counter`)."""
+async def publish(*, url: str, channel: str = CHANNEL, text: int = 64) -> None:
+    """Publish events with ``text`` characters of text when told to; answer with when (`time.perf_counter`).
+
+    `sent` is when an event was handed to the bus, `confirmed` when the bus said that it is stored.
+    """
     user = urlsplit(url).username or ""
     settings = BrokerSettings(url=SecretStr(url), trusted_callers=frozenset({user}))
     bus = await RabbitBus.open(settings, name="benchmark-publisher")
 
     async def one(number: int) -> tuple[float, float]:
         sent = time.perf_counter()
-        await bus.publish(TICK, Tick(n=number), channel=CHANNEL)
+        await bus.publish(TICK, Tick(n=number, text="y" * text), channel=channel)
         return sent, time.perf_counter()
 
     async def burst(first: str, count: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -24,13 +25,13 @@ _HANDSHAKES = 120.0  # s
 class Board:
     """What all clients of a load have in common: who is there, what came, and when enough has come."""
 
-    def __init__(self, port: int, path: str, channel: str = "") -> None:
+    def __init__(self, port: int, path: str, channels: list[str]) -> None:
         self.clients: list[Subscriber] = []
         self.pongs = 0
         self.closed = 0
         self._port = port
         self._path = path
-        self._channel = channel
+        self._channels = channels
         self._awaited = 0
         self._complete = asyncio.Event()
 
@@ -40,9 +41,9 @@ class Board:
         loop = asyncio.get_running_loop()
 
         async def one(number: int) -> None:
-            hello = _hello(tokens[number % len(tokens)], self._channel) if tokens else b""
+            hello = _hello(tokens[number % len(tokens)], self._channels) if tokens else b""
             async with gate:
-                make = partial(Subscriber, self, hello, replies=2 if hello else 0)
+                make = partial(Subscriber, self, hello, replies=1 + len(self._channels) if hello else 0)
                 _, client = await loop.create_connection(make, "127.0.0.1", self._port)
                 client.transport.write(_UPGRADE.format(path=self._path).encode())
                 await client.subscribed
@@ -64,24 +65,40 @@ class Board:
         if self._awaited <= 0:
             self._complete.set()
 
+    def stall(self) -> None:
+        """Read nothing more, at any client."""
+        for client in self.clients:
+            client.transport.pause_reading()
+
+    async def ended(self, within: float) -> None:
+        """Read on, and wait until the server has closed every connection, at most ``within`` seconds."""
+        for client in self.clients:
+            client.transport.resume_reading()
+        await asyncio.wait([client.lost for client in self.clients], timeout=within)
+
+    def forget(self) -> None:
+        """Close every connection, and begin anew without any."""
+        for client in self.clients:
+            client.transport.abort()
+        self.clients.clear()
+
     async def complete(self, within: float) -> None:
         """Wait until every client has what it was to get, at most ``within`` seconds."""
-        try:
+        with suppress(TimeoutError):  # what is missing is counted afterwards
             async with asyncio.timeout(within):
                 await self._complete.wait()
-        except TimeoutError:
-            return  # what is missing is counted afterwards
 
 
 class Subscriber(asyncio.Protocol):
     """One connection: upgrade, connect and subscribe, and then whatever comes."""
 
-    __slots__ = ("_board", "_hello", "_replies", "_tail", "arrivals", "subscribed", "transport")
+    __slots__ = ("_board", "_hello", "_replies", "_tail", "arrivals", "lost", "subscribed", "transport")
 
     def __init__(self, board: Board, hello: bytes, *, replies: int) -> None:
         self.arrivals: list[tuple[float, bytes]] = []
         """When bytes came (on the clock of `time.perf_counter`), and which."""
         self.subscribed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._board = board
         self._hello = hello
         self._replies = replies
@@ -109,6 +126,7 @@ class Subscriber(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._board.closed += 1
+        self.lost.set_result(None)
         if not self.subscribed.done():
             self.subscribed.set_exception(exc or ConnectionError("the server has closed a connection"))
 
@@ -133,9 +151,12 @@ class Subscriber(asyncio.Protocol):
         self.subscribed.set_result(None)
 
 
-def _hello(token: str, channel: str) -> bytes:
+def _hello(token: str, channels: list[str]) -> bytes:
     """The first frame of a client of the protocol: connect and subscribe together."""
-    commands = ({"connect": {"token": token}, "id": 1}, {"subscribe": {"channel": channel}, "id": 2})
+    commands: list[dict[str, object]] = [{"connect": {"token": token}, "id": 1}]
+    commands += [
+        {"subscribe": {"channel": one}, "id": number} for number, one in enumerate(channels, start=2)
+    ]
     payload = "\n".join(map(json.dumps, commands)).encode()
     assert 125 < len(payload) < 1 << 16, "a token and a channel are longer than a short frame"
     return b"\x81\xfe%b\x00\x00\x00\x00%b" % (len(payload).to_bytes(2, "big"), payload)

@@ -9,6 +9,9 @@ from pydantic import BaseModel
 from libs.messaging import Event
 
 CHANNEL = "public:bench"
+FLOOD = "public:flood"
+"""Whoever hears this, too, gets more than fits into what may wait for a client."""
+FLOOD_TEXT = 100_000  # characters of each of its events
 GATEWAY_PATH = "/connection/websocket"
 
 
@@ -25,16 +28,21 @@ class Size:
     """Events of a burst, as fast as they can be published."""
     paced_rounds: int = 3
     burst_rounds: int = 7
+    slow: int = 10
+    """Clients that are flooded, and read or do not read."""
+    slow_rounds: int = 2
+    flood_interval: float = 0.025
+    """Seconds from one event of the flood to the next."""
     idle: int = 10_000
     idle_seconds: float = 50.0
     """Two intervals of pings."""
 
 
 class Tick(BaseModel):
-    """A number, and as much text as makes about 150 bytes of it on the wire."""
+    """A number, and some text."""
 
     n: int
-    text: str = "y" * 64
+    text: str
 
 
 TICK = Event("realtime.bench.tick", Tick)

@@ -15,7 +15,12 @@ MESSAGE = f'{{"push":{{"channel":"public:bench","pub":{{"data":{{"n":{FIRST},"te
 async def test_a_load_counts_what_a_peer_sends(peer: str) -> None:
     server_core, load_core = cores()
     async with child("benchmarks.sockets.peer", peer, core=server_core, job={"message": MESSAGE}) as server:
-        job = {"port": (await server.order("port"))["port"], "path": GATEWAY_PATH, "tokens": []}
+        job = {
+            "port": (await server.order("port"))["port"],
+            "path": GATEWAY_PATH,
+            "tokens": [],
+            "channels": [],
+        }
         async with child("benchmarks.sockets", core=load_core, job=job) as load:
             connected = await load.order(f"connect {CLIENTS}")
             await load.order("expect 10")
