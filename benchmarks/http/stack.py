@@ -19,11 +19,21 @@ _PASSWORD = "correct horse battery staple"  # ruff: ignore[hardcoded-password-st
 
 @dataclass(frozen=True)
 class Stack:
-    """What runs: the gateway's port, and the processes' ids."""
+    """What runs: each gateway's port, and the processes' ids."""
 
-    port: int
-    gateway: int
+    ports: tuple[int, ...]
+    gateways: tuple[int, ...]
     auth_svc: int
+
+    @property
+    def port(self) -> int:
+        """Of the first gateway."""
+        return self.ports[0]
+
+    @property
+    def gateway(self) -> int:
+        """The first one's process id."""
+        return self.gateways[0]
 
     def sign_in(self, number: int) -> dict[str, Any]:
         """A new account's first tokens."""
@@ -50,19 +60,25 @@ class Stack:
 
 
 @contextmanager
-def running(local: LocalServices, **variables: str) -> Generator[Stack]:
-    """Start services, migrations, auth_svc and gateway, with settings of the run's own; stop the two when the block ends."""
-    port = free_port()
+def running(local: LocalServices, *, gateways: int = 1, **variables: str) -> Generator[Stack]:
+    """Start services, migrations, auth_svc and gateways, with settings of the run's own; stop the latter when the block ends.
+
+    Each gateway has a port of its own, so that each can be asked.
+    """
+    ports = tuple(free_port() for _ in range(gateways))
     environment = Environment({**bare_environment(), **variables})
-    platform = Platform(environment, local, Door("127.0.0.1", port, explicit=False), 1)
+    platforms = [
+        Platform(environment, local, Door("127.0.0.1", port, explicit=False), number)
+        for number, port in enumerate(ports, 1)
+    ]
     local.start()
     migrate = [sys.executable, "-m", "apps.cli.cli_main", "migrate"]
     run_tool(migrate, env=environment.merged(local.env()), cwd=ROOT, seconds=60)
-    processes = [platform.auth, *platform.gateways]
+    auth_svc, doors = platforms[0].auth, [platform.gateways[-1] for platform in platforms]
     try:
-        for process in processes:
+        for process in (auth_svc, *doors):
             process.start()
-        yield Stack(port, gateway=platform.gateways[0].pid, auth_svc=platform.auth.pid)
+        yield Stack(ports, gateways=tuple(one.pid for one in doors), auth_svc=auth_svc.pid)
     finally:
-        for process in reversed(processes):
+        for process in (*doors, auth_svc):
             process.stop()
