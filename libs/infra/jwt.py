@@ -103,6 +103,10 @@ class BelievableClaims(Protocol):
     def exp(self) -> int:
         """Until when."""
 
+    @property
+    def nbf(self) -> int | None:
+        """From when on, where that is not at once."""
+
 
 ClaimsT = TypeVar("ClaimsT", bound=BelievableClaims)
 
@@ -156,7 +160,7 @@ class SigningKey:
 
     def sign(self, claims: BaseModel) -> str:
         """The claims as a token."""
-        payload = claims.model_dump_json().encode()
+        payload = claims.model_dump_json(exclude_none=True).encode()
         return self._jws.encode(payload, self._private, self.algorithm, headers=self._headers)
 
 
@@ -241,8 +245,8 @@ class TokenVerifier(Generic[ClaimsT]):
         now = self._clock.now().timestamp()
         if claims.iss != self._settings.issuer or claims.aud != self._settings.audience:
             raise TokenRejected("other issuer or audience")
-        if claims.iat > now + self._settings.leeway:
-            raise TokenRejected("issued in the future")
+        if max(claims.iat, claims.nbf or 0) > now + self._settings.leeway:
+            raise TokenRejected("issued in the future, or for it")
         if claims.exp <= now - self._settings.leeway:
             raise TokenOutdated("expired")
         return claims

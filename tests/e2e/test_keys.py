@@ -12,7 +12,6 @@ import httpx
 import jwt
 import pytest
 
-from libs.auth import Administration
 from tests.fixtures.accounts import PASSWORD, AuthWorld, auth_world, eventually
 from tests.fixtures.database import MigratedDatabase
 from tests.fixtures.platform import Platform
@@ -77,12 +76,11 @@ async def beside(platform: Platform, database: MigratedDatabase) -> AsyncIterato
 
 
 async def test_rotating_under_load_costs_no_request(platform: Platform, beside: AuthWorld) -> None:
-    operator = Administration(beside.accounts, beside.keys)
     async with load(platform.url) as found:
         await found.grown()
         signed = []
         for _ in range(ROTATIONS):
-            signed.append((await operator.rotate_keys(at_once=True)).kid)
+            signed.append((await beside.keys.rotate(at_once=True)).kid)
             await found.grown()
     assert set(found.statuses) == {200}
     assert set(signed) <= found.kids
@@ -91,14 +89,13 @@ async def test_rotating_under_load_costs_no_request(platform: Platform, beside: 
 async def test_a_revoked_key_is_refused_by_the_gateway_and_sessions_go_on(
     platform: Platform, beside: AuthWorld
 ) -> None:
-    operator = Administration(beside.accounts, beside.keys)
     login = {"login": "ann@example.com", "password": PASSWORD}
     async with httpx.AsyncClient(base_url=platform.url, timeout=30) as http:
         await http.post("/v1/auth/register", json={"email": login["login"], "password": PASSWORD})
         tokens = (await http.post("/v1/auth/login", json=login)).json()
         revoked = jwt.get_unverified_header(tokens["access_token"])["kid"]
         assert (await http.get("/v1/auth/me", headers=bearer(tokens))).status_code == 200
-        await operator.revoke_key(revoked)
+        await beside.keys.revoke(revoked)
 
         async def refused() -> bool:
             answer = await http.get("/v1/auth/me", headers=bearer(tokens))

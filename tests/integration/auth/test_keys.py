@@ -93,9 +93,9 @@ class TestRotation:
             assert auth.keys.verifier.verify(tokens.access_token).sid == str(tokens.session_id)
 
     async def test_is_told(self, auth: AuthWorld) -> None:
-        await eventually(lambda: auth.bus.names() == ["auth.keys.rotated"])
+        await eventually(lambda: auth.bus.names().count("auth.keys.rotated") == 1)
         await auth.keys.rotate()
-        await eventually(lambda: auth.bus.names() == ["auth.keys.rotated"] * 2)
+        await eventually(lambda: auth.bus.names().count("auth.keys.rotated") == 2)
 
     async def test_a_retired_key_is_believed_as_long_as_its_tokens_live(self, auth: AuthWorld) -> None:
         retired = auth.keys.signing.kid
@@ -122,10 +122,11 @@ class TestRotation:
             await world.register()
             mixed = [await world.login()]
             await world.keys.tend()
-            assert world.keys.signing.algorithm == "ES256"
+            used = [world.keys.signing.algorithm]
             world.clock.advance(300)
             await world.keys.tend()
-            assert world.keys.signing.algorithm == "EdDSA"
+            used.append(world.keys.signing.algorithm)
+            assert used == ["ES256", "EdDSA"]
             mixed.append(await world.login())
             for tokens in mixed:
                 assert world.keys.verifier.verify(tokens.access_token).sid == str(tokens.session_id)
@@ -228,7 +229,7 @@ class TestRevocation:
     async def test_is_told_and_written_down(self, auth: AuthWorld) -> None:
         revoked = auth.keys.signing.kid
         await auth.keys.revoke(revoked)
-        await eventually(lambda: auth.bus.names() == ["auth.keys.rotated"] * 2)
+        await eventually(lambda: auth.bus.names().count("auth.keys.rotated") == 2)
         [row] = await auth.rows("SELECT details FROM auth.audit_log WHERE event = 'keys.revoked'")
         assert row.details == {"kid": revoked, "state": "signing"}
 
