@@ -77,6 +77,12 @@ class Delivery:
         return self._headers
 
     @property
+    def encoded_headers(self) -> bytes:
+        """The header table as it came, with its length; empty where none was sent. Raises MalformedMessage."""
+        headers = self._decoded().headers
+        return headers if isinstance(headers, bytes) else b""
+
+    @property
     def correlation_id(self) -> str | None:
         """What ties a reply to its request."""
         return self._decoded().correlation_id

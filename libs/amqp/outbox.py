@@ -7,8 +7,8 @@ from typing_extensions import override
 
 from libs.amqp.errors import AmqpError, ConnectionLost, again
 
-_BATCH: Final = 1 << 18
-"""Bytes after which a turn is not waited for, so that a loop which never awaits still meets the socket's limits."""
+_BATCH: Final = 16
+"""Pieces after which the end of the turn is not waited for: the broker works on them while the next ones are made."""
 
 
 class Deferred(Protocol):
@@ -25,26 +25,25 @@ class Outbox:
     buffer full or the line gone; None while nothing stands in the way.
     """
 
-    __slots__ = ("_chunks", "_deferred", "_flush", "_schedule", "_scheduled", "_size", "obstacle")
+    __slots__ = ("_chunks", "_deferred", "_flush", "_schedule", "_scheduled", "obstacle")
 
     def __init__(self, schedule: Callable[[], None], flush: Callable[[], None]) -> None:
         self.obstacle: Callable[[], AmqpError] | None = None
         self._schedule = schedule
         self._flush = flush
         self._scheduled = False
-        self._size = 0
         self._chunks: list[bytes] = []
         self._deferred: list[Deferred] = []
 
     def write(self, data: bytes) -> None:
         """Send at the end of this turn."""
         self._chunks.append(data)
-        self._size += len(data)
         if not self._scheduled:
             self._scheduled = True
             self._schedule()
-        if self._size >= _BATCH:
+        if len(self._chunks) >= _BATCH:
             self._flush()
+            self._scheduled = True  # the end of the turn comes all the same
 
     def defer(self, deferred: Deferred) -> None:
         """Ask `deferred` at the end of this turn; it asks again for the next turn."""
@@ -56,7 +55,6 @@ class Outbox:
     def take(self) -> bytes:
         """Everything collected since the last time, as one piece."""
         self._scheduled = False
-        self._size = 0
         chunks = self._chunks
         if self._deferred:
             chunks += [deferred.frames() for deferred in self._deferred]

@@ -98,7 +98,11 @@ def decode_properties(flags: int, fields: bytes) -> Properties:
     at = 0
     try:
         for index, read in plan:
-            values[index], at = read(fields, at)
+            if read is decode_short:  # most of them, and a call for each would cost as much as all the rest
+                start, at = at + 1, at + 1 + fields[at]
+                values[index] = fields[start:at].decode("utf-8", "surrogateescape")
+            else:
+                values[index], at = read(fields, at)
     except (struct.error, IndexError, ValueError) as error:
         raise MalformedMessage(f"not the properties of a message: {error!r}") from None
     if at > len(fields):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from libs.messaging.deadline import Deadline
 
@@ -66,7 +68,7 @@ def _read(header: str) -> dict[str, Any]:
     if len(header) > _MAX_HEADER:
         return {}
     try:
-        found = json.loads(header)
+        found = from_json(header)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
@@ -88,8 +90,7 @@ def _read_client(header: str) -> Client:
     return Client(*(one if isinstance(one, str) else "" for one in seen))
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """What is known of a request's origin, and how long its caller still waits."""
 
     identity: Identity | None = None
@@ -103,7 +104,7 @@ class Caller:
     def within(self, seconds: float) -> Caller:
         """The same caller, who waits for ``seconds`` at the most."""
         deadline = Deadline.after(seconds) if self.deadline is None else self.deadline.within(seconds)
-        return replace(self, deadline=deadline)
+        return self._replace(deadline=deadline)
 
 
 ANONYMOUS = Caller()

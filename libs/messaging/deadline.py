@@ -19,20 +19,16 @@ class Deadline:
 
     @classmethod
     def received(
-        cls, expiration_ms: int | None, unix_ms: int | None, *, skew: float, default: float
+        cls, expiration: float | None, header: float | None, *, skew: float, default: float
     ) -> Deadline:
-        """The deadline of a request that came over the wire.
+        """The deadline of a request that came over the wire, of which two sayings have come along, in seconds from now.
 
         The broker's ``expiration`` counts from the publish and cannot be skewed by clocks; the ``deadline`` header
-        (unix ms) also knows how long the request lay in the queue, but two machines' clocks differ by up to ``skew``
-        seconds. So the smaller one holds; ``default`` (s) where the caller sent neither.
+        also knows how long the request lay in the queue, but two machines' clocks differ by up to ``skew``. So the
+        smaller one holds; ``default`` where the caller sent neither.
         """
-        budgets = [default]
-        if expiration_ms is not None:
-            budgets.append(expiration_ms / 1000)
-        if unix_ms is not None:
-            budgets.append(unix_ms / 1000 - time.time() + skew)
-        return cls.after(min(budgets))
+        within = default if expiration is None else min(default, expiration)
+        return cls.after(within if header is None else min(within, header + skew))
 
     @property
     def remaining(self) -> float:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import structlog
 
 from libs.messaging.caller import Caller, acting_for
 from libs.messaging.contract import AnyEvent
 from libs.messaging.errors import AppError, InternalError, ValidationFailed
-from libs.messaging.expiry import Expiry
 from libs.messaging.handlers import Listener, Route
 
 _log = structlog.get_logger(__name__)
@@ -65,45 +63,3 @@ async def hear(event: AnyEvent, listener: Listener[Any], body: bytes, caller: Ca
         _log.exception("listener failed", event_name=event.name, message_id=caller.request_id)
         return False
     return True
-
-
-class Tasks(Generic[ResultT]):
-    """The deliveries that run now: strong references, deadlines, and one bounded wait for all at the stop.
-
-    Made inside of a running loop.
-    """
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._running: dict[asyncio.Task[ResultT], Callable[[ResultT | None], None]] = {}
-        self._expiry: Expiry[asyncio.Task[ResultT]] = Expiry(asyncio.Task.cancel)
-
-    def start(
-        self,
-        work: Coroutine[Any, Any, ResultT],
-        *,
-        done: Callable[[ResultT | None], None],
-        within: float | None = None,
-    ) -> None:
-        """Run ``work`` and pass on its result: None where it was stopped, ``within`` seconds at the latest."""
-        task = self._loop.create_task(work)
-        self._running[task] = done
-        if within is not None:
-            self._expiry.add(task, within)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[ResultT]) -> None:
-        self._expiry.discard(task)
-        done = self._running.pop(task)
-        done(None if task.cancelled() else task.result())
-
-    async def finish(self, within: float) -> None:
-        """Wait until all have ended, at most ``within`` seconds; what still runs then is cancelled."""
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=within)
-        for task in late:
-            task.cancel()
-        if late:
-            _log.warning("handlers were stopped before they finished", count=len(late))
-            await asyncio.gather(*late, return_exceptions=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from typing_extensions import override
 
@@ -24,8 +24,9 @@ from libs.messaging.errors import (
     Unreadable,
 )
 from libs.messaging.handlers import Handlers, Lane, Listeners
-from libs.messaging.listener import Answer, Tasks, answer, hear, refusal
+from libs.messaging.listener import Answer, answer, hear, refusal
 from libs.messaging.message import EventMessage
+from libs.messaging.workers import Workers
 
 _DRAIN_TIMEOUT = 20.0
 
@@ -62,7 +63,7 @@ class _Server(Subscription):
 
     broker: MemoryBroker
     handlers: Handlers
-    tasks: Tasks[Answer] = field(default_factory=Tasks)
+    tasks: Workers[Answer] = field(default_factory=Workers)
 
     def start(self) -> None:
         for name, lane in self.handlers.lanes.items():
@@ -102,7 +103,7 @@ class _Hearing(ControlSubscription):
     broker: MemoryBroker
     listeners: Listeners
     bus: MemoryBus
-    tasks: Tasks[bool] = field(default_factory=Tasks)
+    tasks: Workers[bool] = field(default_factory=Workers)
 
     @property
     @override
@@ -159,7 +160,7 @@ class MemoryBus(Bus):
             raise TimedOut(operation.name)
         if len(self._waiting) >= self._max_in_flight:
             raise Overloaded(operation.name)
-        reply = await self._ask(operation, body, replace(caller, deadline=deadline), budget)
+        reply = await self._ask(operation, body, caller._replace(deadline=deadline), budget)
         if reply.kind == "reply":
             return reply.body
         try:

@@ -33,7 +33,8 @@ from libs.messaging.errors import (
 from libs.messaging.expiry import Expiry
 from libs.messaging.message import new_message_id
 from libs.messaging.metrics import LATE_REPLIES
-from libs.messaging.rabbitmq.wire import JSON, request_headers
+from libs.messaging.rabbitmq.headers import request_headers
+from libs.messaging.rabbitmq.wire import JSON
 from libs.messaging.topology import RPC_EXCHANGE
 
 _MOST_PUBLISHERS = 1024  # some operations bear the name of a process, and processes come and go

@@ -22,13 +22,14 @@ from libs.amqp import (
 from libs.messaging.bus import Subscription
 from libs.messaging.errors import TimedOut
 from libs.messaging.handlers import Listeners
-from libs.messaging.listener import Tasks, hear
+from libs.messaging.listener import hear
 from libs.messaging.message import EventMessage
 from libs.messaging.metrics import DEAD_LETTERS
 from libs.messaging.rabbitmq.calls import call_error
 from libs.messaging.rabbitmq.wire import JSON, event_caller
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import EVENTS_EXCHANGE
+from libs.messaging.workers import Workers
 
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +76,7 @@ class Hearing(Subscription):
     def __init__(self, listeners: Listeners, settings: BrokerSettings) -> None:
         self._listeners = listeners
         self._settings = settings
-        self._tasks: Tasks[bool] = Tasks()
+        self._tasks: Workers[bool] = Workers()
         self.consumer: Consumer | None = None
         self._channel: Channel | None = None
 

@@ -22,11 +22,12 @@ from libs.amqp import (
 from libs.messaging.bus import Subscription
 from libs.messaging.errors import Interrupted, UnknownOperation, ValidationFailed
 from libs.messaging.handlers import Handlers
-from libs.messaging.listener import Answer, Tasks, answer, refusal
+from libs.messaging.listener import Answer, answer, refusal
 from libs.messaging.metrics import INTERRUPTED_REQUESTS, SKEWED_DEADLINES
-from libs.messaging.rabbitmq.wire import JSON, request_caller, skewed
+from libs.messaging.rabbitmq.wire import JSON, received
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import rpc_queue
+from libs.messaging.workers import Workers
 
 _log = structlog.get_logger(__name__)
 _LATE_REPLY = 10.0  # s that a reply waits for the broker to take it
@@ -43,8 +44,8 @@ class Serving(Subscription):
             for kind in ("reply", "error")
         }
         self._settings = settings
-        self._tasks: Tasks[Answer] = Tasks()
-        self._late: Tasks[None] = Tasks()
+        self._tasks: Workers[Answer] = Workers()
+        self._late: Workers[None] = Workers()
         self._consumers: list[Consumer] = []
         self._channels: list[Channel] = []
 
@@ -88,10 +89,10 @@ class Serving(Subscription):
             return refusal(Interrupted(f"a server went away while it ran {name}"))
         if len(delivery.body) > self._settings.max_body:
             return refusal(ValidationFailed(f"the body is larger than {self._settings.max_body} bytes"))
-        caller, deadline = request_caller(
+        caller, deadline, skewed = received(
             delivery, trusted=self._settings.trusted_callers, clock_skew=self._settings.clock_skew
         )
-        if skewed(delivery, self._settings.clock_skew):
+        if skewed:
             SKEWED_DEADLINES.inc()
             _log.warning("deadline beyond the expiration: clocks are skewed", operation=name)
         remaining = deadline.remaining

@@ -50,12 +50,15 @@ def test_the_next_turn_is_scheduled_anew() -> None:
 
 def test_a_turn_without_end_is_flushed_in_between() -> None:
     turns = Turns()
-    outbox = Outbox(turns.schedule, turns.flush)
+    pieces: list[bytes] = []
+    outbox = Outbox(turns.schedule, lambda: pieces.append(outbox.take()))
 
-    for _ in range(7):
-        outbox.write(b"x" * 40_000)
+    for _ in range(40):
+        outbox.write(b"x")
 
-    assert turns.flushed == 1
+    assert b"".join((*pieces, outbox.take())) == b"x" * 40
+    assert len(pieces) == 2
+    assert turns.scheduled == 1
 
 
 def test_a_closed_outbox_refuses_publications_and_swallows_the_rest() -> None:

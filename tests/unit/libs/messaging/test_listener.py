@@ -16,7 +16,7 @@ from libs.messaging import (
     current_caller,
 )
 from libs.messaging.handlers import Handler, Route
-from libs.messaging.listener import Tasks, answer, hear
+from libs.messaging.listener import answer, hear
 
 
 class Named(Request):
@@ -77,50 +77,3 @@ class TestHear:
             assert payload.text == "hi"
 
         assert await hear(GREETED, listener, body, ANONYMOUS) is heard
-
-
-class TestTasks:
-    async def test_what_runs_is_finished(self) -> None:
-        results: list[int | None] = []
-
-        async def work() -> int:
-            await asyncio.sleep(0.01)
-            return 1
-
-        tasks: Tasks[int] = Tasks()
-        tasks.start(work(), done=results.append)
-        await tasks.finish(5)
-
-        assert results == [1]
-
-    async def test_what_does_not_finish_is_stopped(self) -> None:
-        results: list[int | None] = []
-
-        async def work() -> int:
-            await asyncio.sleep(60)
-            return 1
-
-        tasks: Tasks[int] = Tasks()
-        tasks.start(work(), done=results.append)
-        await asyncio.sleep(0)
-        await tasks.finish(0.01)
-
-        assert results == [None]
-
-    async def test_what_is_stopped_before_it_began_is_told_too(self) -> None:
-        results: list[str | None] = []
-
-        tasks: Tasks[str] = Tasks()
-        tasks.start(asyncio.sleep(60, "late"), done=results.append)
-        await tasks.finish(0)
-
-        assert results == [None]
-
-    async def test_work_is_stopped_at_its_deadline(self) -> None:
-        results: asyncio.Queue[str | None] = asyncio.Queue()
-
-        tasks: Tasks[str] = Tasks()
-        tasks.start(asyncio.sleep(60, "late"), done=results.put_nowait, within=0.02)
-
-        async with asyncio.timeout(5):
-            assert await results.get() is None
