@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -13,6 +14,9 @@ from apps.cli.settings import WrongSettingsError
 from apps.cli.terminal import fail
 from libs.auth import (
     Administration,
+    FileUnreadable,
+    Format,
+    ImportReport,
     KeyRevocation,
     KeyUnreadable,
     Rotation,
@@ -60,6 +64,15 @@ def disable_account(login: str) -> int:
     return _run(lambda hands: hands.disable_account(login))
 
 
+def import_accounts(file: Path, format_: str | None, *, write: bool) -> ImportReport:
+    """Bring accounts of another system in, or only look whether that works."""
+    try:
+        known = Format(format_) if format_ else Format.of(file)
+    except FileUnreadable as error:
+        fail(str(error))
+    return _run(lambda hands: hands.import_accounts(file, known, write=write))
+
+
 def moment(time: datetime | None) -> str:
     """A moment as the tables show it (UTC); nothing where there is none."""
     return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
@@ -71,7 +84,14 @@ def _run(work: Callable[[Administration], Awaitable[ResultT]]) -> ResultT:
         return asyncio.run(_with_hands(work))
     except AppError as error:
         _refuse(error)
-    except (DatabaseAway, DatabaseRefused, KeyUnreadable, UnknownAccount, UnknownSigningKey) as error:
+    except (
+        DatabaseAway,
+        DatabaseRefused,
+        FileUnreadable,
+        KeyUnreadable,
+        UnknownAccount,
+        UnknownSigningKey,
+    ) as error:
         fail(str(error))
 
 

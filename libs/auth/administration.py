@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import dataclass
+from pathlib import Path
 
 from libs.auth.accounts import Accounts
 from libs.auth.callers import Origin
 from libs.auth.closing import Closing
+from libs.auth.imports import AccountImport, Format, ImportReport
 from libs.auth.key_changes import KeyRevocation, Rotation
 from libs.auth.keys import Keys, KeyState
 from libs.domain.auth import Account, RegisterRequest
@@ -27,11 +29,13 @@ class Administration:
 
     accounts: Accounts
     closing: Closing
+    imports: AccountImport
     keys: Keys
 
     async def create_account(self, request: RegisterRequest) -> Account:
-        """A new account; raises `AccountExists`, or `ValidationFailed` for a weak password."""
-        return await self.accounts.register(request, Caller(client=Client(user_agent=_operator())))
+        """A new account, its address vouched for; raises `AccountExists`, or `ValidationFailed` for a weak password."""
+        operator = Caller(client=Client(user_agent=_operator()))
+        return await self.accounts.register(request, operator, vouched=True)
 
     async def disable_account(self, login: str) -> int:
         """Shut an account and end its sessions; says how many there were. Raises `UnknownAccount`."""
@@ -39,6 +43,10 @@ class Administration:
         if ended is None:
             raise UnknownAccount(f"there is no account {login}")
         return ended
+
+    async def import_accounts(self, file: Path, format_: Format, *, write: bool) -> ImportReport:
+        """Bring accounts of another system in, or only look whether that works; raises `FileUnreadable`."""
+        return await self.imports.run(file, format_, write=write, origin=Origin(user_agent=_operator()))
 
     async def list_keys(self) -> list[KeyState]:
         """The signing keys that are believed and those that were revoked, oldest first."""

@@ -11,8 +11,7 @@ from libs.amqp import ConnectionFailed
 from libs.auth import (
     OUTBOX,
     SCHEMA,
-    AccessTokens,
-    Accounts,
+    AccountImport,
     Administration,
     Breaches,
     BreachSettings,
@@ -21,11 +20,16 @@ from libs.auth import (
     HashPool,
     HousekeepingSettings,
     Keys,
-    KeySettings,
-    Passwords,
+    MailFlows,
+    MailRelay,
+    MailSettings,
     PasswordSettings,
-    Sessions,
-    SessionSettings,
+    ProcessStore,
+    Rates,
+    RedisStore,
+    Rules,
+    RuleSections,
+    SharedStore,
     Storage,
     Sweeper,
     control_listeners,
@@ -34,8 +38,8 @@ from libs.auth import (
 from libs.containers.container import Container, opening
 from libs.infra.clock import SystemClock
 from libs.infra.database import Database, DatabaseAway, DatabaseSettings
-from libs.infra.jwt import TokenSettings
 from libs.infra.redis import RedisAway, RedisConnections, RedisSettings
+from libs.infra.smtp import Smtp, SmtpSettings
 from libs.messaging import Handlers, Lane, Subscription
 from libs.messaging.rabbitmq import RabbitBus
 from libs.messaging.settings import BrokerSettings
@@ -45,28 +49,12 @@ from libs.outbox import Outbox, OutboxSettings, Relay
 _NAME = "auth_svc"
 
 
-class AdministrationSections(Protocol):
+class AdministrationSections(RuleSections, Protocol):
     """The settings that an operator's command needs."""
 
     @property
     def database(self) -> DatabaseSettings:
         """PostgreSQL."""
-
-    @property
-    def tokens(self) -> TokenSettings:
-        """What issuer and verifiers agree on."""
-
-    @property
-    def keys(self) -> KeySettings:
-        """The signing keys."""
-
-    @property
-    def sessions(self) -> SessionSettings:
-        """How long tokens live."""
-
-    @property
-    def passwords(self) -> PasswordSettings:
-        """What passwords must be."""
 
     @property
     def breaches(self) -> BreachSettings:
@@ -85,39 +73,20 @@ class AuthSections(AdministrationSections, Protocol):
         """Redis."""
 
     @property
+    def mail(self) -> MailSettings:
+        """What is confirmed by e-mail."""
+
+    @property
+    def smtp(self) -> SmtpSettings:
+        """The mail server."""
+
+    @property
     def outbox(self) -> OutboxSettings:
         """How events leave."""
 
     @property
     def housekeeping(self) -> HousekeepingSettings:
         """How long what is over is kept."""
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """The rules of identity over one database."""
-
-    storage: Storage
-    keys: Keys
-    sessions: Sessions
-    accounts: Accounts
-
-    @classmethod
-    async def over(
-        cls,
-        database: Database,
-        outbox: Outbox,
-        pool: HashPool,
-        breaches: Breaches,
-        settings: AdministrationSections,
-    ) -> Self:
-        clock = SystemClock()
-        storage = Storage(database, outbox)
-        keys = Keys(storage, settings.keys, tokens=settings.tokens, sessions=settings.sessions, clock=clock)
-        access_tokens = AccessTokens(settings.tokens, settings.sessions, clock)
-        sessions = Sessions(storage, keys, access_tokens, settings.sessions, clock)
-        passwords = await Passwords.create(settings.passwords, pool, breaches)
-        return cls(storage, keys, sessions, Accounts(storage, passwords, sessions, clock))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +100,7 @@ class AuthContainer(Container):
     handlers: Handlers
     topology: Topology
     relay: Relay
+    mail_relay: MailRelay
     housekeeping: Chores
 
     @classmethod
@@ -147,7 +117,7 @@ class AuthContainer(Container):
                 "redis",
                 lambda: RedisConnections.open(settings.redis),
                 probe=RedisConnections.check,
-                essential=False,  # nothing that auth_svc promises is kept there
+                essential=False,  # without it each process throttles for itself
                 away=(RedisAway,),
             )
             database = await opened.open(
@@ -161,11 +131,28 @@ class AuthContainer(Container):
             opened.closing("hash pool", pool.close)
             breaches = Breaches(settings.breaches)
             opened.closing("breached passwords", breaches.close)
+            counts = SharedStore(RedisStore(redis))
             outbox = Outbox(OUTBOX, relayed=True)
-            rules = await _Rules.over(database, outbox, pool, breaches, settings)
+            rules = await Rules.over(
+                Storage(database, outbox),
+                settings,
+                pool=pool,
+                breaches=breaches,
+                counts=counts,
+                clock=SystemClock(),
+                verified_first=settings.mail.verification == "required",
+            )
             await rules.keys.load()
             hashing = Lane(slots=2 * pool.threads, max_length=settings.passwords.queue)
-            table = handlers(rules.accounts, rules.sessions, rules.keys, hashing=hashing)
+            rates = Rates(counts, settings.throttles)
+            mail = MailFlows.over(
+                rules,
+                settings.mail,
+                smtp=Smtp(settings.smtp),
+                rates=rates,
+                secrets=settings.keys.secrets,
+            )
+            table = handlers(rules, mail, rates, hashing=hashing)
             return cls(
                 opened=opened,
                 bus=bus,
@@ -175,6 +162,7 @@ class AuthContainer(Container):
                 handlers=table,
                 topology=served(table, queue_type=settings.broker.queue_type),
                 relay=Relay(outbox, database, bus, settings.outbox),
+                mail_relay=mail.relay,
                 housekeeping=_housekeeping(rules, settings),
             )
 
@@ -185,6 +173,10 @@ class AuthContainer(Container):
     async def start_relay(self) -> Subscription:
         """Tell what was committed; first to start and last to stop, as whatever else runs may commit."""
         return self.relay.start()
+
+    async def send_mail(self) -> Subscription:
+        """Bring letters to the mail server."""
+        return self.mail_relay.start()
 
     async def keep_house(self) -> Subscription:
         """Remove what is over, and rotate the keys in time."""
@@ -207,8 +199,16 @@ async def administration(settings: AdministrationSections) -> AsyncGenerator[Adm
     breaches = Breaches(settings.breaches)
     try:
         await database.expect_schema(SCHEMA)
-        rules = await _Rules.over(database, Outbox(OUTBOX, relayed=False), pool, breaches, settings)
-        yield Administration(rules.accounts, rules.keys)
+        rules = await Rules.over(
+            Storage(database, Outbox(OUTBOX, relayed=False)),
+            settings,
+            pool=pool,
+            breaches=breaches,
+            counts=ProcessStore(),
+            clock=SystemClock(),
+        )
+        imports = AccountImport(rules.storage, SystemClock())
+        yield Administration(rules.accounts, rules.closing, imports, rules.keys)
     finally:
         await breaches.close()
         await pool.close()
@@ -219,7 +219,7 @@ def _hash_pool(settings: PasswordSettings) -> HashPool:
     return HashPool(threads=settings.threads, max_wait=settings.max_wait)
 
 
-def _housekeeping(rules: _Rules, settings: AuthSections) -> Chores:
+def _housekeeping(rules: Rules, settings: AuthSections) -> Chores:
     sweeper = Sweeper(
         rules.storage,
         settings.housekeeping,

@@ -12,7 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from libs.auth.repository.accounts import AccountRepository
 from libs.auth.repository.audit import AuditRepository
 from libs.auth.repository.housekeeping import HousekeepingRepository
+from libs.auth.repository.imports import ImportRepository
 from libs.auth.repository.keys import KeyRepository
+from libs.auth.repository.mail import MailRepository
+from libs.auth.repository.owners import OwnerRepository
 from libs.auth.repository.sessions import SessionRepository
 from libs.infra.database import Database, DatabaseAway
 from libs.messaging import Event, EventMessage, Unavailable
@@ -30,6 +33,9 @@ class Stored:
         self.sessions = SessionRepository(session)
         self.keys = KeyRepository(session)
         self.audit = AuditRepository(session, outbox)
+        self.imports = ImportRepository(session)
+        self.mail = MailRepository(session)
+        self.owners = OwnerRepository(session)
         self.housekeeping = HousekeepingRepository(session, outbox)
         self._session = session
         self._outbox = outbox

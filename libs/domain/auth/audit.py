@@ -11,6 +11,7 @@ from libs.messaging.contract import Event, Reply
 
 SecurityEvent: TypeAlias = Literal[
     "account.registered",
+    "account.imported",
     "account.updated",
     "account.disabled",
     "account.deleted",
