@@ -1,93 +1,21 @@
 """The rules by which a process believes what it reads from the stream, each against a real broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
 
 import pytest
-from pydantic import SecretStr
 
-from libs.amqp import Channel, Connection, Endpoint, Properties
-from libs.messaging.rabbitmq import RabbitBus
-from libs.messaging.settings import BrokerSettings
-from libs.messaging.topology import REALTIME_STREAM, realtime_log
-from libs.realtime import RealtimeSettings, StreamLog
-from libs.realtime.node import Node
+from libs.amqp import Properties
+from libs.messaging.topology import REALTIME_STREAM
 from libs.realtime.protocol import HistoryRequest
+from libs.realtime.records import Mark
+from tests.fixtures.log_world import SMALL, LogWorld, heard, told_of_gaps, until, world
 from tests.fixtures.proxy import Proxy
-from tests.fixtures.services import Vhost
-from tests.unit.libs.realtime.clients import NAMESPACES, FakeClient, new_node
+from tests.unit.libs.realtime.clients import FakeClient
 
-SETTINGS = RealtimeSettings(namespaces=NAMESPACES)
-SMALL = 1_048_576  # bytes that the smaller logs of these tests keep; an eighth of it is a segment
+__all__ = ["world"]
 
 
-class World:
-    """Processes that read one stream, each with a client that hears `public:a` and `live:a`."""
-
-    def __init__(self, vhost: Vhost, opened: AsyncExitStack) -> None:
-        self.vhost = vhost
-        self._opened = opened
-        self._sent = 0
-
-    async def declare(self, *, max_bytes: int = 1 << 30) -> None:
-        bus = await RabbitBus.open(self._broker(self.vhost.url), name="declaring")
-        await bus.declare(realtime_log(max_bytes=max_bytes))
-        await bus.close()
-
-    async def node(self, *, through: Proxy | None = None) -> tuple[Node, FakeClient]:
-        url = self.vhost.url_for("gateway")
-        log = StreamLog(self._broker(through.url(url) if through else url), SETTINGS)
-        node = new_node(log=log)
-        self._opened.push_async_callback(node.stop)
-        await node.start()
-        client = FakeClient(node)
-        await client.connect()
-        for channel in ("public:a", "live:a"):
-            await client.ask(subscribe={"channel": channel})
-        return node, client
-
-    async def channel(self) -> Channel:
-        connection = await Connection.open([Endpoint.parse(self.vhost.url)], name="anybody")
-        self._opened.push_async_callback(connection.close)
-        return await connection.channel(confirms=True)
-
-    async def say(self, channel: Channel, count: int, *, to: str = "live:a", size: int = 0) -> list[int]:
-        """Publish numbered events, confirmed; the numbers."""
-        numbers = list(range(self._sent + 1, self._sent + count + 1))
-        self._sent += count
-        for number in numbers:
-            body = b'{"n":%d,"filling":"%b"}' % (number, b"x" * size)
-            properties = Properties(headers={"channel": to}, message_id=f"m{number}")
-            await channel.publish_confirmed("", REALTIME_STREAM, body, properties, mandatory=True)
-        return numbers
-
-    @staticmethod
-    def _broker(url: str) -> BrokerSettings:
-        return BrokerSettings(url=SecretStr(url))
-
-
-@pytest.fixture
-async def world(vhost: Vhost) -> AsyncIterator[World]:
-    async with AsyncExitStack() as opened:
-        yield World(vhost, opened)
-
-
-def heard(client: FakeClient) -> list[int]:
-    return [one["n"] for one in client.publications()]
-
-
-def told_of_gaps(client: FakeClient) -> int:
-    return sum("unsubscribe" in push for push in client.pushes()) + (client.closed is not None)
-
-
-async def until(condition: Callable[[], bool], within: float = 30) -> None:
-    async with asyncio.timeout(within):
-        while not condition():  # ruff: ignore[async-busy-wait] - a broker far away makes it true
-            await asyncio.sleep(0.02)
-
-
-async def test_who_starts_later_has_what_lies_in_the_tail(world: World) -> None:
+async def test_who_starts_later_has_what_lies_in_the_tail(world: LogWorld) -> None:
     await world.declare()
     first, _ = await world.node()
     channel = await world.channel()
@@ -104,7 +32,7 @@ async def test_who_starts_later_has_what_lies_in_the_tail(world: World) -> None:
     assert histories[0] == histories[1]
 
 
-async def test_processes_that_start_at_once_agree_on_the_epoch(world: World) -> None:
+async def test_processes_that_start_at_once_agree_on_the_epoch(world: LogWorld) -> None:
     await world.declare()
 
     nodes = await asyncio.gather(*(world.node() for _ in range(4)))
@@ -116,7 +44,7 @@ async def test_processes_that_start_at_once_agree_on_the_epoch(world: World) -> 
     assert [told_of_gaps(client) for _, client in nodes] == [0] * 4
 
 
-async def test_after_the_line_was_cut_reading_goes_on_where_it_was(world: World) -> None:
+async def test_after_the_line_was_cut_reading_goes_on_where_it_was(world: LogWorld) -> None:
     await world.declare()
     channel = await world.channel()
     async with Proxy.to(world.vhost.url) as proxy:
@@ -132,7 +60,7 @@ async def test_after_the_line_was_cut_reading_goes_on_where_it_was(world: World)
         assert told_of_gaps(client) == 0
 
 
-async def test_after_a_black_hole_reading_goes_on_where_it_was(world: World) -> None:
+async def test_after_a_black_hole_reading_goes_on_where_it_was(world: LogWorld) -> None:
     await world.declare()
     channel = await world.channel()
     async with Proxy.to(world.vhost.url) as proxy:
@@ -149,8 +77,9 @@ async def test_after_a_black_hole_reading_goes_on_where_it_was(world: World) -> 
         await node.log.check()
 
 
-async def test_a_segment_that_is_rolled_over_is_no_gap(world: World) -> None:
-    await world.declare(max_bytes=SMALL)
+async def test_a_segment_that_is_rolled_over_is_no_gap(world: LogWorld) -> None:
+    world.log_bytes = SMALL
+    await world.declare()
     channel = await world.channel()
     node, client = await world.node()
 
@@ -162,8 +91,9 @@ async def test_a_segment_that_is_rolled_over_is_no_gap(world: World) -> None:
     assert told_of_gaps(client) == 0
 
 
-async def test_truncation_below_a_lagging_reader_is_told(world: World) -> None:
-    await world.declare(max_bytes=SMALL)
+async def test_truncation_below_a_lagging_reader_is_told(world: LogWorld) -> None:
+    world.log_bytes = SMALL
+    await world.declare()
     channel = await world.channel()
     async with Proxy.to(world.vhost.url) as proxy:
         node, client = await world.node(through=proxy)
@@ -187,7 +117,7 @@ async def test_truncation_below_a_lagging_reader_is_told(world: World) -> None:
         await until(lambda: heard(again) == [number])
 
 
-async def test_a_stream_that_was_made_anew_is_another_log(world: World) -> None:
+async def test_a_stream_that_was_made_anew_is_another_log(world: LogWorld) -> None:
     await world.declare()
     channel = await world.channel()
     node, client = await world.node()
@@ -208,7 +138,7 @@ async def test_a_stream_that_was_made_anew_is_another_log(world: World) -> None:
     await until(lambda: heard(again) == [number])
 
 
-async def test_an_epoch_that_a_stranger_names_is_not_believed(world: World) -> None:
+async def test_an_epoch_that_a_stranger_names_is_not_believed(world: LogWorld) -> None:
     await world.declare()
     node, client = await world.node()
     epoch = node.feed.position.epoch
@@ -224,7 +154,7 @@ async def test_an_epoch_that_a_stranger_names_is_not_believed(world: World) -> N
 
 
 async def test_the_epoch_is_repeated_for_who_starts_later(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: LogWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("libs.realtime.stream_reader._LONGEST_REPEAT", 0.1)
     await world.declare()
@@ -234,3 +164,115 @@ async def test_the_epoch_is_repeated_for_who_starts_later(
     await until(lambda: node.feed.position.offset > before.offset)
 
     assert node.feed.position.epoch == before.epoch
+
+
+async def test_a_log_without_a_name_gets_one_from_its_first_reader(world: LogWorld) -> None:
+    await world.declare()
+    channel = await world.channel()
+    await world.say(channel, 3, to="public:a")
+
+    first, _ = await world.node()
+    second, _ = await world.node()
+
+    assert first.feed.position.epoch
+    assert second.feed.position.epoch == first.feed.position.epoch
+    request = HistoryRequest("public:a")
+    assert len(first.feed.history(first.channels.asked("public:a"), request, limit=10)) == 3
+
+
+async def test_a_process_is_ready_once_it_has_read_all_that_lay_there(world: LogWorld) -> None:
+    await world.declare()
+    channel = await world.channel()
+    await world.say(channel, 500)
+
+    node, _ = await world.node()  # it starts by a mark of its own, which lies behind them
+
+    assert node.feed.ready
+    assert node.feed.position.offset > 500
+
+
+async def test_a_flood_leaves_the_epoch_in_the_log(world: LogWorld) -> None:
+    world.log_bytes = SMALL
+    await world.declare()
+    channel = await world.channel()
+    node, client = await world.node()
+    before = node.feed.position
+    for _ in range(16):  # four times what is kept, as fast as it is read
+        numbers = await world.say(channel, 16, size=16_000)
+        await until(lambda: heard(client)[-1:] == numbers[-1:])  # ruff: ignore[function-uses-loop-variable] - awaited here
+
+    later, _ = await world.node()
+
+    assert later.feed.position.epoch == before.epoch
+    assert told_of_gaps(client) == 0
+
+
+async def test_a_name_that_somebody_gives_who_found_none_is_contradicted(world: LogWorld) -> None:
+    await world.declare()
+    channel = await world.channel()
+    node, client = await world.node()
+    before = node.feed.position
+    await until(lambda: node.feed.position.offset > before.offset)  # the epoch was repeated
+
+    await world.mark(Mark("declared", "other"))
+    later, newcomer = await world.node()
+    numbers = await world.say(channel, 1)
+
+    await until(lambda: heard(client) == heard(newcomer) == numbers)
+    assert later.feed.position.epoch == node.feed.position.epoch == before.epoch
+    assert told_of_gaps(client) == 0
+
+
+async def test_a_name_of_another_log_that_comes_late_is_not_believed(world: LogWorld) -> None:
+    await world.declare()
+    channel = await world.channel()
+    node, client = await world.node()
+    before = node.feed.position
+    await until(lambda: node.feed.position.offset > before.offset)
+
+    await world.mark(Mark("repeated", "former", read=0))  # a gateway that has not noticed yet
+    numbers = await world.say(channel, 1)
+
+    await until(lambda: heard(client) == numbers)
+    assert node.feed.position.epoch == before.epoch
+    assert told_of_gaps(client) == 0
+
+
+async def test_a_log_made_anew_that_is_longer_already_is_another_log(world: LogWorld) -> None:
+    await world.declare()
+    channel = await world.channel()
+    async with Proxy.to(world.vhost.url) as proxy:
+        node, client = await world.node(through=proxy)
+        numbers = await world.say(channel, 5)
+        await until(lambda: heard(client) == numbers)
+        before = node.feed.position
+
+        proxy.refuse = True
+        proxy.cut()
+        await channel.delete_queue(REALTIME_STREAM)
+        await world.declare()
+        await world.say(channel, 50)
+        proxy.refuse = False
+
+        await until(lambda: told_of_gaps(client) > 0)
+        await until(lambda: node.feed.ready)
+        assert node.feed.position.epoch not in {"", before.epoch}
+        assert heard(client) == numbers  # nothing of the other log came as if it followed
+
+
+async def test_a_quiet_log_is_no_lost_log(world: LogWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("libs.realtime.stream_reader._PATIENCE", 0.2)
+    await world.declare()
+    channel = await world.channel()
+    async with Proxy.to(world.vhost.url) as proxy:
+        node, client = await world.node(through=proxy)
+        proxy.delay = 1.0  # whatever must come is late, so the reader probes
+
+        numbers = await world.say(channel, 3)
+        await until(lambda: heard(client) == numbers)
+        proxy.delay = 0.0
+        numbers += await world.say(channel, 3)
+
+        await until(lambda: heard(client) == numbers)
+        assert told_of_gaps(client) == 0
+        assert node.feed.ready

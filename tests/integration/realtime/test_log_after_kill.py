@@ -12,8 +12,8 @@ from libs.amqp import AmqpError
 from libs.local import RabbitMQ, temporary_services
 from libs.messaging import Unavailable
 from libs.realtime.feed import Event
+from tests.fixtures.log_world import LogWorld, heard, told_of_gaps, until, world
 from tests.fixtures.services import SessionServices
-from tests.integration.realtime.test_log import World, heard, told_of_gaps, until, world
 
 __all__ = ["world"]
 
@@ -26,7 +26,7 @@ def services() -> Iterator[SessionServices]:
 
 
 async def test_after_the_broker_was_killed_reading_goes_on_where_it_was(
-    world: World, broker: RabbitMQ
+    world: LogWorld, broker: RabbitMQ
 ) -> None:
     await world.declare()
     channel = await world.channel()
