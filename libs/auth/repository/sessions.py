@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.callers import Origin
 from libs.auth.families import PresentedToken
 from libs.auth.orm import ACCOUNTS, REFRESH_TOKENS, SESSIONS
 from libs.auth.repository.accounts import ACTIVE
+from libs.auth.repository.machine_rows import MACHINE_SESSIONS
 from libs.auth.tokens import LiveSession
 
 _session = SESSIONS.c
@@ -277,12 +278,18 @@ class SessionRepository:
     async def ended_since(
         self, since: datetime, *, after: UUID | None, limit: int
     ) -> list[tuple[UUID, datetime]]:
-        """The sessions that ended after ``since``, in the order of their ids, from the one after ``after``."""
-        ended = select(_session.id, _session.ended_at).where(_session.ended_at > since)
+        """The sessions that ended after ``since``, in the order of their ids, from the one after ``after``.
+
+        What programs prove themselves with counts as a session of theirs.
+        """
+        ended = union_all(
+            select(_session.id, _session.ended_at).where(_session.ended_at > since),
+            *(select(row.id, row.revoked_at).where(row.revoked_at > since) for row in MACHINE_SESSIONS),
+        ).subquery()
+        page = select(ended).order_by(ended.c.id).limit(limit)
         if after is not None:
-            ended = ended.where(_session.id > after)
-        found = await self._session.execute(ended.order_by(_session.id).limit(limit))
-        return [(row.id, row.ended_at) for row in found]
+            page = page.where(ended.c.id > after)
+        return [(row.id, row.ended_at) for row in await self._session.execute(page)]
 
 
 def _live_session(row: Row[Any]) -> LiveSession:

@@ -14,6 +14,7 @@ from libs.auth.repository.audit import AuditRepository
 from libs.auth.repository.housekeeping import HousekeepingRepository
 from libs.auth.repository.imports import ImportRepository
 from libs.auth.repository.keys import KeyRepository
+from libs.auth.repository.machines import MachineRepository
 from libs.auth.repository.mail import MailRepository
 from libs.auth.repository.owners import OwnerRepository
 from libs.auth.repository.sessions import SessionRepository
@@ -34,6 +35,7 @@ class Stored:
         self.keys = KeyRepository(session)
         self.audit = AuditRepository(session, outbox)
         self.imports = ImportRepository(session)
+        self.machines = MachineRepository(session)
         self.mail = MailRepository(session)
         self.owners = OwnerRepository(session)
         self.housekeeping = HousekeepingRepository(session, outbox)

@@ -250,6 +250,8 @@ RevocationReason: TypeAlias = Literal[
     "email_changed",
     "account_disabled",
     "account_deleted",
+    "secret_replaced",
+    "api_key_revoked",
 ]
 
 
