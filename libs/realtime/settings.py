@@ -156,7 +156,7 @@ class RealtimeSettings(BaseModel):
         65_536,
         ge=1024,
         validation_alias="GATEWAY_REALTIME_MAX_MESSAGE",
-        description="Largest message read from a client (bytes).",
+        description="Largest message, or body of commands, read from a client (bytes).",
     )
     max_publication: int = Field(
         131_072,
@@ -180,13 +180,13 @@ class RealtimeSettings(BaseModel):
         20_000,
         ge=1,
         validation_alias="GATEWAY_REALTIME_MAX_CONNECTIONS",
-        description="Connections of one process.",
+        description="Connections of one process, of whatever kind; one more is answered with 503.",
     )
     max_connections_per_user: int = Field(
         64,
         ge=1,
         validation_alias="GATEWAY_REALTIME_MAX_CONNECTIONS_PER_USER",
-        description="Connections of one account on one process.",
+        description="Connections of one account on one process; one more is closed with 3504.",
     )
     max_rpcs: int = Field(
         16,
