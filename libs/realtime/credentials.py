@@ -8,7 +8,7 @@ from libs.domain.auth import TokenExpired
 from libs.messaging import AppError
 from libs.realtime import codes
 from libs.realtime.codes import Disconnected, Refused
-from libs.realtime.grants import Grant
+from libs.realtime.grants import Grant, check_not_over
 from libs.realtime.membership import Who
 from libs.realtime.ports import Verify
 from libs.realtime.tokens import (
@@ -54,6 +54,7 @@ class Credentials:
             raise Refused(codes.TOKEN_EXPIRED) from error
         except TokenRefused as error:
             raise Disconnected(codes.INVALID_TOKEN) from error
+        check_not_over(claims.expires_at)
         if not claims.sub and not self._anonymous:
             raise Disconnected(codes.FORBIDDEN)
         return Who(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from libs.realtime.codes import TIME_OVER, Refused
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -23,6 +25,12 @@ class Grant:
     def ttl(self) -> int:
         """Seconds until a newer token is wanted; 0 where none is: an SDK that has no token would give up."""
         return seconds_left(self.expires_at) if self.refreshable else 0
+
+
+def check_not_over(expires_at: float | None) -> None:
+    """Raise `Refused` for what was over before it began: a token may hold longer than what it grants."""
+    if expires_at is not None and expires_at <= time.time():
+        raise Refused(TIME_OVER)
 
 
 def seconds_left(expires_at: float | None) -> int:

@@ -27,7 +27,7 @@ from libs.realtime.codes import (
 from libs.realtime.deltas import whole
 from libs.realtime.doorkeeper import Doorkeeper, SubscribeQuestion
 from libs.realtime.feed import Recovery
-from libs.realtime.grants import Grant, seconds_left
+from libs.realtime.grants import Grant, check_not_over, seconds_left
 from libs.realtime.membership import Subscription
 from libs.realtime.ports import Present
 from libs.realtime.protocol import (
@@ -61,6 +61,7 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
     if request.tf is not None:  # a filter by tags
         raise Refused(BAD_REQUEST)
     grant = await _granted(session, channel, request)
+    check_not_over(grant.expires_at)
     try:
         await prepare(session, channel, request, grant)
         return enter(session, channel, request, grant)
@@ -97,6 +98,7 @@ async def sub_refresh(session: Session, request: SubRefreshRequest) -> SubRefres
         raise Disconnected(SUBSCRIPTION_EXPIRED) from error
     except TokenRefused as error:
         raise Disconnected(INVALID_TOKEN) from error
+    check_not_over(claims.expires_at)
     subscription.expires_at = claims.expires_at
     subscription.info = claims.about
     return SubRefreshResult(expires=claims.expires_at is not None, ttl=seconds_left(claims.expires_at))

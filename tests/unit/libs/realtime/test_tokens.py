@@ -159,6 +159,12 @@ class TestConnection:
         assert await over.error(connect={"token": token(sub="42", exp=1)}) == (109, "token expired")
         assert await bad.until_closed() == (3500, "invalid token")
 
+    async def test_that_is_over_before_it_begins_is_refused(self, client: FakeClient) -> None:
+        """The token itself is still good; what it grants is not."""
+        request = {"token": token(sub="42", exp=SOON, expire_at=NOW - 1)}
+
+        assert await client.error(connect=request) == (110, "expired")
+
     async def test_access_tokens_are_still_taken(self, client: FakeClient) -> None:
         assert "user:#ann" in (await client.connect("ann/s1"))["subs"]
 
@@ -200,6 +206,11 @@ class TestSubscription:
             "permission denied",
         )
         assert await ann.error(subscribe={"channel": "room:1", "token": over}) == (109, "token expired")
+
+    async def test_that_is_over_before_it_begins_is_refused(self, ann: FakeClient) -> None:
+        permit = token(sub="ann", channel="room:1", exp=SOON, expire_at=NOW - 1)
+
+        assert await ann.error(subscribe={"channel": "room:1", "token": permit}) == (110, "expired")
 
     async def test_may_be_told_something(self, ann: FakeClient) -> None:
         permit = token(sub="ann", channel="room:1", exp=SOON, data={"topic": "news"}, client=ann.session.id)
