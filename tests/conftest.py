@@ -5,6 +5,7 @@ from hypothesis import settings
 from tests.fixtures.accounts import auth
 from tests.fixtures.database import database, migrated_template
 from tests.fixtures.installation import installation
+from tests.fixtures.mail import mail
 from tests.fixtures.platform import platform
 from tests.fixtures.realtime import open_door
 from tests.fixtures.services import amqp_url, broker, redis_url, services, vhost
@@ -15,6 +16,7 @@ __all__ = [
     "broker",
     "database",
     "installation",
+    "mail",
     "migrated_template",
     "open_door",
     "platform",

@@ -16,6 +16,7 @@ def create_app() -> ServiceApp[AuthSettings, AuthContainer]:
         topology_declarator=AuthContainer.declare_topology,
         listener_factories=[
             AuthContainer.start_relay,
+            AuthContainer.send_mail,
             AuthContainer.keep_house,
             AuthContainer.follow_keys,
             AuthContainer.serve,

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from libs.app import EnvPrefix, OperationsSettings, ServiceSettings
 from libs.auth import (
+    ApiKeySettings,
     BreachSettings,
     HousekeepingSettings,
     KeySettings,
+    MailSettings,
     PasswordSettings,
     SessionSettings,
     ThrottleSettings,
@@ -34,6 +36,8 @@ class AuthSettings(ServiceSettings):
     passwords: PasswordSettings = PasswordSettings()
     breaches: BreachSettings = BreachSettings()
     throttles: ThrottleSettings = ThrottleSettings()
+    api_keys: ApiKeySettings = ApiKeySettings()
     outbox: OutboxSettings = OutboxSettings()
+    mail: MailSettings = MailSettings()
     smtp: Annotated[SmtpSettings, EnvPrefix("AUTH_")] = SmtpSettings()
     housekeeping: HousekeepingSettings = HousekeepingSettings()

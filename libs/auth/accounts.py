@@ -6,21 +6,26 @@ from contextlib import suppress
 from uuid import UUID
 
 from libs.auth.callers import Origin, SignedIn
+from libs.auth.orm import AccountRow
 from libs.auth.passwords import Passwords
 from libs.auth.repository import Login, NewAccount, Storage
 from libs.auth.sessions import Sessions
+from libs.auth.throttling import Attempts
 from libs.domain.auth import (
-    ACCOUNT_DISABLED,
     ACCOUNT_REGISTERED,
+    ACCOUNT_UPDATED,
     Account,
-    AccountDisabled,
     AccountExists,
     AccountRegistered,
+    AccountUpdated,
+    EmailUnverified,
     InvalidCredentials,
+    LoginReply,
     LoginRequest,
     RegisterRequest,
     SessionEnded,
     TokenPair,
+    UpdateMeRequest,
 )
 from libs.infra.clock import Clock
 from libs.messaging import Caller, Deadline, Empty, Overloaded, new_message_id
@@ -31,21 +36,37 @@ _BY_PASSWORD = ("pwd",)  # RFC 8176, section 2
 class Accounts:
     """The accounts and what they prove themselves with."""
 
-    def __init__(self, storage: Storage, passwords: Passwords, sessions: Sessions, clock: Clock) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        passwords: Passwords,
+        sessions: Sessions,
+        attempts: Attempts,
+        clock: Clock,
+        *,
+        verified_first: bool = False,
+    ) -> None:
         self._storage = storage
         self._passwords = passwords
         self._sessions = sessions
+        self._attempts = attempts
         self._clock = clock
+        self._verified_first = verified_first
 
-    async def register(self, request: RegisterRequest, caller: Caller) -> Account:
-        """A new account; raises `AccountExists`, `ValidationFailed` for a weak password, `Overloaded`."""
-        await self._passwords.check_new(request.password)
+    async def register(self, request: RegisterRequest, caller: Caller, *, vouched: bool = False) -> Account:
+        """A new account; an operator has ``vouched`` for its address.
+
+        Raises `AccountExists`, `ValidationFailed` for a weak password, `Overloaded`.
+        """
+        about = [name for name in (request.email, request.username) if name]
+        await self._passwords.check_new(request.password, about=about)
         new = NewAccount(
             id=UUID(new_message_id()),
             email=request.email,
             username=request.username,
             password_hash=await self._passwords.hash(request.password, caller.deadline),
             created_at=self._clock.now(),
+            verified=vouched,
         )
         async with self._storage.transaction() as stored:
             if not await stored.accounts.add(new):
@@ -59,21 +80,31 @@ class Accounts:
             id=new.id,
             email=new.email,
             username=new.username,
-            email_verified=False,
+            email_verified=vouched,
             created_at=new.created_at,
         )
 
-    async def login(self, request: LoginRequest, caller: Caller) -> TokenPair:
-        """Tokens of a new session; raises `InvalidCredentials` for whatever does not fit, and `Overloaded`."""
+    async def login(self, request: LoginRequest, caller: Caller) -> LoginReply:
+        """Tokens of a new session; raises `InvalidCredentials` for whatever does not fit, `TooManyAttempts`, `Overloaded`."""
         async with self._storage.reading() as stored:
             login = await stored.accounts.by_login(request.login)
+        devices = self._attempts.devices
+        device = devices.known(request.device_token, login.account_id if login else None)
+        async with self._attempts.of(request.login, caller.client.ip, device):
+            account_id, tokens = await self._sign_in(login, request.password, caller)
+        return LoginReply(**tokens.model_dump(), device_token=devices.token(account_id, device))
+
+    async def _sign_in(self, login: Login | None, password: str, caller: Caller) -> tuple[UUID, TokenPair]:
+        """Check the password, and open a session of the account."""
         kept = login.hash if login else None
         origin = Origin.of(caller)
-        matches = await self._passwords.verify(kept, request.password, caller.deadline)
+        matches = await self._passwords.verify(kept, password, caller.deadline)
         if login is None or kept is None or not matches or not login.active:
             await self._note_failure(login, origin)
             raise InvalidCredentials
-        rehashed = await self._rehashed(kept, request.password, caller.deadline)
+        if self._verified_first and not login.verified:
+            raise EmailUnverified
+        rehashed = await self._rehashed(kept, password, caller.deadline)
         async with self._storage.transaction() as stored:
             # The password may have been changed, or the account shut, while it was being checked.
             if not await stored.accounts.still_opens(login.account_id, kept):
@@ -84,7 +115,7 @@ class Accounts:
             await stored.audit.add(
                 "session.started", account_id=login.account_id, session_id=tokens.session_id, origin=origin
             )
-        return tokens
+        return login.account_id, tokens
 
     async def me(self, _request: Empty, caller: Caller) -> Account:
         """The account that is signed in; raises `SessionEnded` where it is gone or shut."""
@@ -93,27 +124,30 @@ class Accounts:
             account = await stored.accounts.active(account_id)
         if account is None:
             raise SessionEnded
-        return Account(
-            id=account.id,
-            email=account.email,
-            username=account.username,
-            email_verified=account.email_verified_at is not None,
-            created_at=account.created_at,
-        )
+        return _seen(account)
 
-    async def disable(self, login: str, origin: Origin) -> int | None:
-        """Shut the account that ``login`` names and end its sessions; says how many, None for an unknown login."""
-        now = self._clock.now()
+    async def update_me(self, request: UpdateMeRequest, caller: Caller) -> Account:
+        """Change what the request names; raises `AccountExists` for a taken username, `SessionEnded`."""
+        if not request.model_fields_set:
+            return await self.me(Empty(), caller)
+        who = SignedIn.of(caller)
         async with self._storage.transaction() as stored:
-            found = await stored.accounts.by_login(login)
-            if found is None:
-                return None
-            if await stored.accounts.disable(found.account_id, now):
-                await stored.audit.add("account.disabled", account_id=found.account_id, origin=origin)
-                await stored.tell(ACCOUNT_DISABLED, AccountDisabled(account_id=found.account_id))
-            ended = await stored.sessions.end_all(found.account_id, now, "account_disabled")
-            await self._sessions.tell_ended(stored, ended, "account_disabled", origin)
-        return len(ended)
+            account = await stored.accounts.update(
+                who.account_id, self._clock.now(), request.model_dump(exclude_unset=True)
+            )
+            if account is None:
+                raise SessionEnded
+            changed = sorted(request.model_fields_set)
+            await stored.audit.add(
+                "account.updated",
+                account_id=who.account_id,
+                session_id=who.session_id,
+                origin=Origin.of(caller),
+                changed=changed,
+            )
+            updated = AccountUpdated(account_id=who.account_id, changed=tuple(changed))
+            await stored.tell(ACCOUNT_UPDATED, updated)
+        return _seen(account)
 
     async def _rehashed(self, kept: str, password: str, deadline: Deadline | None) -> str | None:
         """The password under the present parameters, where it is kept under others and there is time for it."""
@@ -127,3 +161,15 @@ class Accounts:
             await stored.audit.add(
                 "login.failed", account_id=login.account_id if login else None, origin=origin
             )
+
+
+def _seen(account: AccountRow) -> Account:
+    """An account as its owner sees it."""
+    return Account(
+        id=account.id,
+        email=account.email,
+        username=account.username,
+        email_verified=account.email_verified_at is not None,
+        created_at=account.created_at,
+        metadata=account.details,
+    )

@@ -39,6 +39,8 @@ class Sweeper:
             ("sealed successors", sessions.grace_seconds, over.successors),
             ("spent refresh tokens", 0, over.spent_tokens),
             ("sessions", settings.session_retention, over.sessions),
+            ("mail requests", 0, over.mail_requests),
+            ("deleted accounts", settings.session_retention, over.deleted_accounts),
             ("signing keys", settings.session_retention, over.keys),
             ("audit rows", settings.audit_retention, over.audit),
             ("sent events", outbox.retention, over.sent_events),

@@ -23,7 +23,7 @@ def compose(letter: Letter, said: Rendered, *, letter_id: UUID, sender: str, at:
     message["Date"] = at
     message["Message-ID"] = f"<{letter_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: nobody's absence note answers it
-    message["Content-Language"] = letter.locale
     message.set_content(said.text)
     message.add_alternative(said.html, subtype="html")
+    message["Content-Language"] = letter.locale
     return message

@@ -7,7 +7,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Table, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.auth.orm import AUDIT_LOG, REFRESH_TOKENS, SESSIONS, SIGNING_KEYS
+from libs.auth.orm import ACCOUNTS, AUDIT_LOG, REFRESH_TOKENS, SESSIONS, SIGNING_KEYS
+from libs.auth.repository.accounts import DELETED
+from libs.auth.repository.mail_rows import MAIL_REQUESTS
 from libs.outbox import Outbox
 
 
@@ -42,6 +44,11 @@ class HousekeepingRepository:
             SESSIONS, or_(session.ended_at < before, session.expires_at < before), limit
         )
 
+    async def deleted_accounts(self, before: datetime, limit: int) -> int:
+        """Remove what is left of accounts that were deleted before this moment, with their sessions."""
+        deleted = (ACCOUNTS.c.status == DELETED) & (ACCOUNTS.c.updated_at < before)
+        return await self._remove(ACCOUNTS, deleted, limit)
+
     async def keys(self, before: datetime, limit: int) -> int:
         """Remove signing keys that retired before this moment."""
         return await self._remove(SIGNING_KEYS, SIGNING_KEYS.c.retired_at < before, limit)
@@ -49,6 +56,10 @@ class HousekeepingRepository:
     async def audit(self, before: datetime, limit: int) -> int:
         """Remove audit rows that were written before this moment."""
         return await self._remove(AUDIT_LOG, AUDIT_LOG.c.at < before, limit)
+
+    async def mail_requests(self, before: datetime, limit: int) -> int:
+        """Remove requests whose code expired before this moment."""
+        return await self._remove(MAIL_REQUESTS, MAIL_REQUESTS.c.expires_at < before, limit)
 
     async def sent_events(self, before: datetime, limit: int) -> int:
         """Remove outbox rows that were told before this moment."""

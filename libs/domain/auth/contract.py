@@ -21,6 +21,8 @@ from libs.domain.auth.dto import (
     Validation,
 )
 from libs.domain.auth.lanes import HASHING
+from libs.domain.auth.machines import MACHINE_OPERATIONS
+from libs.domain.auth.mail import MAIL_OPERATIONS, CodeSent, Registered
 from libs.domain.auth.own_account import OWN_ACCOUNT_EVENTS, OWN_ACCOUNT_OPERATIONS
 from libs.domain.auth.sessions import SESSION_OPERATIONS
 from libs.messaging.contract import PUBLIC, SERVICES, Empty, Event, Operation, get, post
@@ -28,11 +30,11 @@ from libs.messaging.contract import PUBLIC, SERVICES, Empty, Event, Operation, g
 REGISTER = Operation(
     "auth.register",
     RegisterRequest,
-    Account,
+    Registered,
     access=PUBLIC,
-    http=post("/v1/auth/register", status=201),
+    http=post("/v1/auth/register", status=201, accepted=CodeSent),
     lane=HASHING,
-    summary="Create an account",
+    summary="Create an account; where addresses are verified first, send a code to the address",
 )
 LOGIN = Operation(
     "auth.login",
@@ -100,6 +102,8 @@ OPERATIONS = (
     REVOCATIONS,
     *SESSION_OPERATIONS,
     *OWN_ACCOUNT_OPERATIONS,
+    *MAIL_OPERATIONS,
+    *MACHINE_OPERATIONS,
 )
 
 ACCOUNT_REGISTERED = Event("auth.account.registered", AccountRegistered)

@@ -1,0 +1,449 @@
+"""The e-mail flows against a real PostgreSQL and a real mail server."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import event
+
+from libs.auth import MailFlows, MailSettings, NoMailServer, ProcessStore, Rates, ThrottleSettings
+from libs.auth.callers import Origin
+from libs.domain.auth import (
+    AccountExists,
+    ByMail,
+    ChangeEmailRequest,
+    CodeInvalid,
+    CodeSent,
+    EmailUnverified,
+    EmailVerified,
+    InvalidCredentials,
+    MailOff,
+    RefreshInvalid,
+    RefreshRequest,
+    RegisterRequest,
+    SessionEnded,
+    SignInTooOld,
+    TooManyAttempts,
+)
+from libs.infra.smtp import Smtp, SmtpSettings
+from libs.messaging import Caller, Client, Empty, ValidationFailed
+from tests.fixtures.accounts import FROM_CLIENT, PASSWORD
+from tests.fixtures.database import MigratedDatabase
+from tests.fixtures.mail import (
+    NEW_PASSWORD,
+    SECRET,
+    SPEAKING_RUSSIAN,
+    MailWorld,
+    code_in,
+    confirm,
+    mail_world,
+    other_than,
+)
+from tests.fixtures.services import SessionServices
+
+ENDED = (SessionEnded, RefreshInvalid)
+
+
+async def ends(world: MailWorld, refresh_token: str) -> bool:
+    """Whether the session of this token is over."""
+    try:
+        await world.auth.sessions.refresh(RefreshRequest(refresh_token=refresh_token), FROM_CLIENT)
+    except ENDED:
+        return True
+    return False
+
+
+class TestReset:
+    async def test_a_code_gives_a_new_password_and_ends_every_session(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        before = await mail.auth.login()
+        sent = await mail.ask_reset("ANN@example.com")
+        await mail.reset(sent, await mail.code())
+
+        assert await ends(mail, before.refresh_token)
+        with pytest.raises(InvalidCredentials):
+            await mail.auth.login()
+        tokens = await mail.auth.login(password=NEW_PASSWORD)
+        assert (await mail.auth.accounts.me(Empty(), mail.auth.caller(tokens))).email_verified
+        (told,) = await mail.mail()
+        assert "your password was changed" in told.subject
+        assert "192.0.2.7" in told.body("plain")
+        ((reason,),) = await mail.auth.rows(
+            "SELECT end_reason FROM auth.sessions WHERE id = :id", id=before.session_id
+        )
+        assert reason == "password_reset"
+
+    async def test_a_code_is_for_one_use(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        sent = await mail.ask_reset()
+        code = await mail.code()
+        await mail.reset(sent, code)
+        with pytest.raises(CodeInvalid):
+            await mail.reset(sent, code)
+
+    async def test_of_many_at_once_one_wins(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        sent = await mail.ask_reset()
+        code = await mail.code()
+        outcomes = await asyncio.gather(
+            *(mail.reset(sent, code, f"kettle number {one}") for one in range(5)), return_exceptions=True
+        )
+        assert sum(one is None for one in outcomes) == 1
+        assert sum(isinstance(one, CodeInvalid) for one in outcomes) == 4
+
+    async def test_a_code_is_good_for_ten_minutes(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        sent = await mail.ask_reset()
+        assert sent.expires_in == 600
+        code = await mail.code()
+        mail.auth.clock.advance(601)
+        with pytest.raises(CodeInvalid):
+            await mail.reset(sent, code)
+
+    async def test_a_code_opens_only_the_request_it_was_sent_for(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        mine, code = await mail.ask_reset(), await mail.code()
+        thiefs = await mail.ask_reset()
+        with pytest.raises(CodeInvalid):
+            await mail.reset(thiefs, code)
+        with pytest.raises(CodeInvalid):
+            await mail.verify(mine, code)
+        with pytest.raises(CodeInvalid):
+            await mail.flows.code_sign_in.confirm(confirm(mine, code), FROM_CLIENT)
+        await mail.reset(mine, code)
+
+    async def test_five_attempts_and_no_more(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        sent = await mail.ask_reset()
+        code = await mail.code()
+        for _ in range(5):
+            with pytest.raises(CodeInvalid):
+                await mail.reset(sent, other_than(code))
+        with pytest.raises(CodeInvalid):
+            await mail.reset(sent, code)
+        failures = await mail.auth.rows("SELECT 1 FROM auth.audit_log WHERE event = 'code.failed'")
+        assert len(failures) == 5
+
+    async def test_what_is_confirmed_closes_every_other_request(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        first, first_code = await mail.ask_reset(), await mail.code()
+        second, second_code = await mail.ask_reset(), await mail.code()
+        await mail.reset(second, second_code)
+        with pytest.raises(CodeInvalid):
+            await mail.reset(first, first_code)
+
+    async def test_a_weak_password_costs_no_code(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        sent = await mail.ask_reset()
+        code = await mail.code()
+        with pytest.raises(ValidationFailed) as refused:
+            await mail.reset(sent, code, "password1")
+        assert [one.field for one in refused.value.errors] == ["new_password"]
+        await mail.reset(sent, code)
+
+    async def test_a_wrong_code_costs_no_hash(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        sent = await mail.ask_reset()
+        computed = hashes(mail)
+        with pytest.raises(CodeInvalid):
+            await mail.reset(sent, other_than(await mail.code()))
+        assert computed == []
+
+    async def test_an_account_that_was_shut_meanwhile_is_not_reset(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        sent = await mail.ask_reset()
+        code = await mail.code()
+        await mail.auth.closing.disable_by_login("ann@example.com", Origin())
+        with pytest.raises(CodeInvalid):
+            await mail.reset(sent, code)
+
+
+def hashes(mail: MailWorld) -> list[object]:
+    """Grows with every hash that is computed from now on."""
+    computed: list[object] = []
+    run = mail.auth.pool.run
+
+    async def counting(*args: object) -> object:
+        computed.append(None)
+        return await run(*args)  # type: ignore[arg-type]  # passed on as it came
+
+    mail.auth.pool.run = counting  # type: ignore[method-assign,assignment]  # counts, and changes nothing
+    return computed
+
+
+class TestEnumeration:
+    async def test_unknown_addresses_cost_the_same_statements_and_answers(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        statements: list[str] = []
+        engine = mail.auth.database._engine.sync_engine
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            statements.append(statement)
+
+        seen: dict[str, tuple[list[str], set[str]]] = {}
+        await mail.flows.relay.stop()
+        computed = hashes(mail)
+        for email in ("nobody@example.com", "ann@example.com"):
+            statements.clear()
+            event.listen(engine, "before_cursor_execute", note)
+            sent = await mail.ask_reset(email)
+            event.remove(engine, "before_cursor_execute", note)
+            seen[email] = ([one for one in statements if "auth." in one], set(sent.model_dump()))
+        assert seen["nobody@example.com"][1] == seen["ann@example.com"][1] == {"request_id", "expires_in"}
+        own = [[one for one in found if "outbox" not in one] for found, _ in seen.values()]
+        assert own[0] == own[1]
+        assert computed == []
+
+    async def test_nobody_gets_mail_and_no_code_confirms_it(self, mail: MailWorld) -> None:
+        sent = await mail.ask_reset("nobody@example.com")
+        await mail.settled()
+        assert mail.fresh() == []
+        with pytest.raises(CodeInvalid):
+            await mail.reset(sent, "1234 5678")
+
+    async def test_a_shut_account_is_nobody(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        await mail.auth.closing.disable_by_login("ann@example.com", Origin())
+        await mail.ask_reset()
+        await mail.settled()
+        assert mail.fresh() == []
+
+    async def test_the_database_tells_neither_codes_nor_addresses(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        await mail.flows.relay.stop()
+        sent = await mail.ask_reset()
+        rows = [
+            *await mail.auth.rows("SELECT * FROM auth.mail_requests"),
+            *await mail.auth.rows("SELECT * FROM auth.letters"),
+            *await mail.auth.rows("SELECT details, event FROM auth.audit_log"),
+            *await mail.auth.rows("SELECT body FROM auth.outbox WHERE name = 'auth.audited'"),
+        ]
+        assert len(rows) >= 4
+        assert "ann@" not in repr(rows)
+        assert sent.request_id not in repr(rows)
+
+
+class TestRates:
+    async def test_one_address_is_asked_for_so_often_known_or_not(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, address_per_hour=2) as world:
+            await world.auth.register()
+            for email in ("ann@example.com", "nobody@example.com"):
+                await world.ask_reset(email)
+                await world.ask_reset(email.upper())
+                with pytest.raises(TooManyAttempts) as refused:
+                    await world.ask_reset(email)
+                assert 0 < (refused.value.retry_after or 0) <= 3600
+
+    async def test_one_client_asks_so_often(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, client_per_hour=2) as world:
+            await world.ask_reset("one@example.com")
+            await world.ask_reset("two@example.com")
+            with pytest.raises(TooManyAttempts):
+                await world.ask_reset("three@example.com")
+            await world.ask_reset("three@example.com", Caller(client=Client("198.51.100.1")))
+
+
+class TestSignIn:
+    async def test_a_code_signs_in(self, mail: MailWorld) -> None:
+        account = await mail.auth.register()
+        sent = await mail.flows.code_sign_in.ask(ByMail(email="ann@example.com"), FROM_CLIENT)
+        (one,) = await mail.mail()
+        code = code_in(one)
+        tokens = await mail.flows.code_sign_in.confirm(confirm(sent, code), FROM_CLIENT)
+        claims = mail.auth.keys.verifier.verify(tokens.access_token)
+        assert (claims.sub, claims.amr) == (str(account.id), ("otp",))
+        with pytest.raises(CodeInvalid):
+            await mail.flows.code_sign_in.confirm(confirm(sent, code), FROM_CLIENT)
+
+    async def test_whoever_registered_the_address_before_its_owner_is_out(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        thief = await mail.auth.login()
+        sent = await mail.flows.code_sign_in.ask(ByMail(email="ann@example.com"), FROM_CLIENT)
+        owner = await mail.flows.code_sign_in.confirm(confirm(sent, await mail.code()), FROM_CLIENT)
+
+        assert await ends(mail, thief.refresh_token)
+        assert not await ends(mail, owner.refresh_token)
+        with pytest.raises(InvalidCredentials):
+            await mail.auth.login()
+        (told,) = await mail.mail()
+        assert "your old password is gone" in told.subject
+
+    async def test_once_verified_nothing_is_lost_by_it(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        await mail.reset(await mail.ask_reset(), await mail.code())
+        await mail.mail()
+        before = await mail.auth.login(password=NEW_PASSWORD)
+        sent = await mail.flows.code_sign_in.ask(ByMail(email="ann@example.com"), FROM_CLIENT)
+        await mail.flows.code_sign_in.confirm(confirm(sent, await mail.code()), FROM_CLIENT)
+        assert not await ends(mail, before.refresh_token)
+        assert (await mail.auth.login(password=NEW_PASSWORD)).refresh_token
+
+
+class TestVerify:
+    async def test_a_code_verifies_the_address_and_ends_the_sessions(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        before = await mail.auth.login()
+        sent = await mail.flows.verification.ask(Empty(), mail.auth.caller(before))
+        await mail.verify(sent, await mail.code())
+
+        assert await ends(mail, before.refresh_token)
+        tokens = await mail.auth.login()
+        caller = mail.auth.caller(tokens)
+        assert (await mail.auth.accounts.me(Empty(), caller)).email_verified
+        with pytest.raises(EmailVerified):
+            await mail.flows.verification.ask(Empty(), caller)
+        rows = await mail.auth.rows("SELECT 1 FROM auth.audit_log WHERE event = 'email.verified'")
+        assert len(rows) == 1
+
+    async def test_letters_come_in_the_language_of_the_account_else_of_the_request(
+        self, mail: MailWorld
+    ) -> None:
+        await mail.auth.register()
+        await mail.ask_reset(caller=SPEAKING_RUSSIAN)
+        (asked,) = await mail.mail()
+        await mail.auth.rows("""UPDATE auth.accounts SET metadata = '{"locale": "en-GB"}' RETURNING 1""")
+        await mail.ask_reset(caller=SPEAKING_RUSSIAN)
+        (own,) = await mail.mail()
+        assert asked.message["Content-Language"] == "ru"
+        assert "пароль" in asked.body("plain")
+        assert own.message["Content-Language"] == "en"
+        assert "password" in own.body("html")
+
+
+class TestChange:
+    async def change(self, mail: MailWorld, caller: Caller, email: str, password: str | None) -> CodeSent:
+        request = ChangeEmailRequest(email=email, password=password)
+        return await mail.flows.address_change.ask(request, caller)
+
+    async def test_it_is_confirmed_at_the_new_address_and_told_to_the_old_one(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        other, mine = await mail.auth.login(), await mail.auth.login()
+        caller = mail.auth.caller(mine)
+        sent = await self.change(mail, caller, "Ann@New.example", PASSWORD)
+        (asked,) = await mail.mail()
+        assert asked.recipient == "Ann@New.example"
+        code = code_in(asked)
+        await mail.flows.address_change.confirm(confirm(sent, code), caller)
+
+        (told,) = await mail.mail()
+        assert told.recipient == "ann@example.com"
+        assert "Ann@New.example" in told.body("plain")
+        account = await mail.auth.accounts.me(Empty(), caller)
+        assert (account.email, account.email_verified) == ("Ann@New.example", True)
+        assert await ends(mail, other.refresh_token)
+        assert not await ends(mail, mine.refresh_token)
+        assert (await mail.auth.login("ann@new.example")).refresh_token
+
+    async def test_a_taken_address_is_told_to_its_owner_alone(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        await mail.auth.register("bob@example.com")
+        caller = mail.auth.caller(await mail.auth.login())
+        sent = await self.change(mail, caller, "bob@example.com", PASSWORD)
+        (told,) = await mail.mail()
+        assert told.recipient == "bob@example.com"
+        assert "already" in told.subject
+        with pytest.raises(CodeInvalid):
+            await mail.flows.address_change.confirm(confirm(sent, "1234 5678"), caller)
+
+    async def test_an_address_that_was_taken_meanwhile_stays_with_its_account(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        caller = mail.auth.caller(await mail.auth.login())
+        sent = await self.change(mail, caller, "bob@example.com", PASSWORD)
+        code = await mail.code()
+        await mail.auth.register("bob@example.com")
+        with pytest.raises(AccountExists):
+            await mail.flows.address_change.confirm(confirm(sent, code), caller)
+
+    async def test_it_asks_for_the_password_or_a_recent_sign_in(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        caller = mail.auth.caller(await mail.auth.login())
+        with pytest.raises(InvalidCredentials):
+            await self.change(mail, caller, "new@example.com", "wrong password")
+        await self.change(mail, caller, "new@example.com", None)
+        mail.auth.clock.advance(mail.auth.session_settings.recent_seconds + 1)
+        with pytest.raises(SignInTooOld):
+            await self.change(mail, caller, "new@example.com", None)
+
+    async def test_another_account_cannot_confirm_it(self, mail: MailWorld) -> None:
+        await mail.auth.register()
+        await mail.auth.register("bob@example.com")
+        ann = mail.auth.caller(await mail.auth.login())
+        bob = mail.auth.caller(await mail.auth.login("bob@example.com"))
+        sent = await self.change(mail, ann, "new@example.com", PASSWORD)
+        code = await mail.code()
+        with pytest.raises(CodeInvalid):
+            await mail.flows.address_change.confirm(confirm(sent, code), bob)
+
+
+class TestRequired:
+    ANN = RegisterRequest(email="ann@example.com", password=PASSWORD, username="ann")
+    THIEF = RegisterRequest(email="ann@example.com", password="nine red lanterns", username="mallory")
+
+    async def register(self, world: MailWorld, request: RegisterRequest) -> CodeSent:
+        sent = (await world.flows.registration.register(request, FROM_CLIENT)).root
+        assert isinstance(sent, CodeSent)
+        return sent
+
+    async def test_an_account_is_used_once_its_address_is_verified(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            sent = await self.register(world, self.ANN)
+            with pytest.raises(EmailUnverified):
+                await world.auth.login()
+            with pytest.raises(InvalidCredentials):
+                await world.auth.login(password="wrong password")
+            await world.verify(sent, await world.code())
+            account = await world.auth.accounts.me(Empty(), world.auth.caller(await world.auth.login("ann")))
+            assert (account.username, account.email_verified) == ("ann", True)
+
+    async def test_of_several_who_register_an_address_its_owner_gets_it(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            thiefs = await self.register(world, self.THIEF)
+            thiefs_code = await world.code()
+            mine = await self.register(world, self.ANN)
+            await world.verify(mine, await world.code())
+            assert (await world.auth.login("ann")).refresh_token
+            with pytest.raises(InvalidCredentials):
+                await world.auth.login(password="nine red lanterns")
+            with pytest.raises(CodeInvalid):
+                await world.verify(thiefs, thiefs_code)
+
+    async def test_a_taken_address_gets_the_same_answer_and_its_owner_a_letter(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            await world.verify(await self.register(world, self.ANN), await world.code())
+            sent = await self.register(world, self.THIEF)
+            (told,) = await world.mail()
+            assert "you have an account already" in told.subject
+            with pytest.raises(CodeInvalid):
+                await world.verify(sent, "1234 5678")
+            assert (await world.auth.login()).refresh_token
+
+    async def test_a_username_that_is_taken_by_then_is_left_out(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            bob = RegisterRequest(email="bob@example.com", password=PASSWORD, username="ann")
+            await world.verify(await self.register(world, self.ANN), await world.code())
+            await world.verify(await self.register(world, bob), await world.code())
+            tokens = await world.auth.login("bob@example.com")
+            assert (await world.auth.accounts.me(Empty(), world.auth.caller(tokens))).username is None
+
+
+async def test_without_a_mail_server_nothing_is_asked_for(mail: MailWorld) -> None:
+    nowhere, rates = Smtp(SmtpSettings()), Rates(ProcessStore(), ThrottleSettings())
+    flows = MailFlows.over(mail.auth.rules, MailSettings(), smtp=nowhere, rates=rates, secrets=[SECRET])
+    with pytest.raises(MailOff):
+        await flows.password_reset.ask(ByMail(email="ann@example.com"), FROM_CLIENT)
+    required = MailSettings(verification="required")
+    with pytest.raises(NoMailServer):
+        MailFlows.over(mail.auth.rules, required, smtp=nowhere, rates=rates, secrets=[SECRET])
