@@ -207,6 +207,7 @@ class Session:
         if self.who is not None:
             node.registry.leave(self, user=self.who.user, sid=self.who.sid)
         node.wheel.discard(self)
+        self.connection.due.clear()
         for name in self.subscriptions:
             node.hub.leave(name, self.connection)
         self._left(list(self.subscriptions.values()))

@@ -98,7 +98,7 @@ class Socket(asyncio.Protocol, Connection):
     @override
     def pause_writing(self) -> None:
         """The client reads slowly: from now on frames wait here, where they cost no copy."""
-        if self._backlog is None:
+        if self._backlog is None and not self._answered:
             self._backlog = deque()
             self.write = self._hold
 
@@ -106,9 +106,9 @@ class Socket(asyncio.Protocol, Connection):
     def resume_writing(self) -> None:
         """The client has caught up with the transport: send what waited, in one write."""
         backlog, self._backlog, self._backlog_bytes = self._backlog, None, 0
-        self.write = self._transport.write
         if backlog:
             self._transport.write(b"".join(backlog))
+        self.write = _drop if self._answered else self._transport.write
 
     @override
     def close(self, disconnect: Disconnect) -> None:
@@ -135,7 +135,6 @@ class Socket(asyncio.Protocol, Connection):
 
     def _answer_close(self, answer: bytes) -> None:
         """Say the last word, and end the line once the client has: what it still sends would cost it our answer."""
-        self._answered = True
         if self._closing or not self._transport.can_write_eof():
             closing = self._transport.close
         else:
@@ -143,6 +142,8 @@ class Socket(asyncio.Protocol, Connection):
         if not self._closing:
             self._end(answer)
             self._session.lost()
+        self._answered = True
+        self.resume_writing()  # what was held back comes before the end, what is still due too late
         self.resume()
         closing()
 
@@ -161,6 +162,10 @@ class Socket(asyncio.Protocol, Connection):
         if waiting > self._max_pending and not self._closing:
             # Not at once: the hub may be going through its subscribers just now.
             asyncio.get_running_loop().call_soon(self._session.end, SLOW)
+
+
+def _drop(_frames: bytes) -> None:
+    """Nobody hears what comes after the last word; the transport would raise, in the middle of what others are sent."""
 
 
 class _HandedOver(asyncio.Transport):
