@@ -6,10 +6,12 @@ import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import libs
+from libs.domain.auth import EVENTS, RevocationReason, SecurityEvent
 from libs.messaging import AppError
 from libs.messaging import topology as wire
 from libs.realtime import Namespace, codes
@@ -85,6 +87,19 @@ def test_every_error_code_has_its_row() -> None:
     }
 
     assert listed == known
+
+
+def test_every_event_of_identity_has_its_row() -> None:
+    page = DOCS / "reference" / "events.md"
+    told = {
+        (CODE.findall(row[0])[0], CODE.findall(row[1])[0]) for row in rows(section(page, "## On the bus"))
+    }
+    written = [CODE.findall(row[0])[0] for row in rows(section(page, "## In the audit log"))]
+    reasons = set(CODE.findall(section(page, "## In the audit log").partition("`reason` of ")[2]))
+
+    assert told == {(event.name, event.payload.__name__) for event in EVENTS}
+    assert written == list(get_args(SecurityEvent))
+    assert set(get_args(RevocationReason)) <= reasons
 
 
 def test_the_names_on_the_wire_are_those_of_the_topology() -> None:

@@ -178,7 +178,7 @@ class AccountRepository:
                 CredentialRow.account_id == account_id,
                 CredentialRow.kind == PASSWORD,
                 CredentialRow.hash == old,
-                AccountRow.id == account_id,
+                CredentialRow.account_id == AccountRow.id,
                 AccountRow.status == ACTIVE,
             )
             .values(hash=new, changed_at=now)

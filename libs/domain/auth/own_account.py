@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from libs.domain.auth.lanes import HASHING
 from libs.messaging.contract import Empty, Event, Operation, Patch, Reply, Request, delete, patch, post
 
 METADATA_MAX_BYTES = 4096
+_ZERO = re.compile(r"(?<!\\)(\\\\)*\\u0000")  # as JSON writes it; no text of PostgreSQL holds one
 
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def _metadata(value: dict[str, Any]) -> dict[str, Any]:
         raise PydanticCustomError("metadata_not_json", "Numbers must be finite, and texts valid") from None
     if size > METADATA_MAX_BYTES:
         raise PydanticCustomError("metadata_too_large", "The metadata have at most 4,096 bytes as JSON")
-    if "\\u0000" in text:
+    if _ZERO.search(text):
         raise PydanticCustomError("metadata_zero", "No text may hold the character U+0000")
     return value
 

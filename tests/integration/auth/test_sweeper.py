@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libs.auth import HousekeepingSettings, Sweeper
+from libs.auth.callers import Origin
 from libs.domain.auth import RefreshRequest
 from libs.messaging import Empty
 from libs.outbox import OutboxSettings
@@ -79,4 +80,19 @@ async def test_sent_events_go_and_waiting_ones_stay(auth: AuthWorld, sweeper: Sw
     await sweeper.sweep()
     waiting = await auth.rows("SELECT name FROM auth.outbox ORDER BY name")
     assert [row.name for row in waiting] == ["auth.account.registered", "auth.audited"]
-    assert await count(auth, "outbox WHERE sent_at IS NULL") == 1
+    assert await count(auth, "outbox WHERE sent_at IS NULL") == 2
+
+
+async def test_what_is_left_of_a_deleted_account_goes_with_its_sessions(
+    auth: AuthWorld, sweeper: Sweeper
+) -> None:
+    account = await auth.register()
+    await auth.login()
+    await auth.closing.delete(account.id, Origin())
+    await auth.register("bob@example.com")
+    auth.clock.advance(6 * DAY)
+    await sweeper.sweep()
+    assert (await count(auth, "accounts"), await count(auth, "sessions")) == (2, 1)
+    auth.clock.advance(2 * DAY)
+    await sweeper.sweep()
+    assert (await count(auth, "accounts"), await count(auth, "sessions")) == (1, 0)
