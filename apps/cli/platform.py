@@ -150,7 +150,12 @@ class Platform:
 
 def _wide(environment: Environment) -> dict[str, str]:
     """Rates for a machine on which every client has the same address, unless others are given."""
-    rates = {"AUTH_REGISTER_PER_HOUR": "100000", "AUTH_REFRESH_PER_MINUTE": "100000"}
+    rates = {
+        "AUTH_REGISTER_PER_HOUR": "100000",
+        "AUTH_REFRESH_PER_MINUTE": "100000",
+        "AUTH_MAIL_CLIENT_PER_HOUR": "100000",
+        "AUTH_MAIL_ADDRESS_PER_HOUR": "30",
+    }
     return {name: value for name, value in rates.items() if environment.get(name) is None}
 
 

@@ -118,6 +118,36 @@ def test_killed_services_come_back_with_what_they_knew(installation: Installatio
     _wait_for(signs_in)
 
 
+def test_mail_is_shown_and_comes_again_after_the_sink_was_killed(
+    installation: Installation, printed: str
+) -> None:
+    url = installation.status()["gateway"]["url"]
+    made = installation.run("accounts", "create", "mia@example.com", given="seven green bottles\n")
+    assert made.returncode == 0, made.stderr
+
+    def ask() -> None:
+        asked = httpx.post(f"{url}/v1/auth/code", json={"email": "mia@example.com"}, timeout=10)
+        assert asked.status_code == 202, asked.text
+
+    def mails() -> list[dict[str, str]]:
+        found: list[dict[str, str]] = json.loads(installation.run("mail", "--json").stdout)
+        return [one for one in found if one["to"] == "mia@example.com"]
+
+    ask()
+    _wait_for(lambda: len(mails()) == 1)
+    (one,) = mails()
+    assert one["subject"] in installation.run("mail").stdout
+    whole = installation.run("mail", str(one["number"])).stdout
+    assert one["text"].strip() in whole
+    assert "<html" in whole
+    assert installation.run("mail", "999999").returncode == 1
+
+    record = json.loads((installation.state.data / "run" / "mail.json").read_text())
+    os.kill(record["pid"], signal.SIGKILL)
+    ask()
+    _wait_for(lambda: len(mails()) == 2)
+
+
 def test_keys_are_listed_and_rotated(installation: Installation, printed: str) -> None:
     def states() -> dict[str, str]:
         rows = installation.run("keys", "list").stdout.splitlines()[1:]

@@ -1,0 +1,201 @@
+"""The e-mail flows as a client meets them: through the gateway, with letters read from a mail sink."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from libs.local import Mail, MailSink
+from tests.fixtures.accounts import PASSWORD, eventually
+from tests.fixtures.database import MigratedDatabase
+from tests.fixtures.mail import NEW_PASSWORD, code_in
+from tests.fixtures.platform import ServiceProcess, auth_process, gateway_process, running, url_of
+from tests.fixtures.services import SessionServices, Vhost
+
+ANN = {"email": "ann@example.com", "password": PASSWORD}
+BY_PASSWORD = {"login": "ann@example.com", "password": PASSWORD}
+
+
+class Letters:
+    """What comes to the sink from now on."""
+
+    def __init__(self, sink: MailSink) -> None:
+        self._sink = sink
+        kept = sink.mailbox.all()
+        self._seen = kept[-1].number if kept else 0
+
+    async def next(self, within: float = 10.0) -> Mail:
+        def fresh() -> list[Mail]:
+            return [one for one in self._sink.mailbox.all() if one.number > self._seen]
+
+        await eventually(lambda: bool(fresh()), within=within)
+        one = fresh()[0]
+        self._seen = one.number
+        return one
+
+    async def code(self) -> str:
+        return code_in(await self.next())
+
+
+class World:
+    """A platform whose mail goes to the sink of the tests."""
+
+    def __init__(
+        self, services: SessionServices, vhost: Vhost, database: MigratedDatabase, folder: Path
+    ) -> None:
+        self._services = services
+        self._vhost = vhost
+        self._database = database
+        self._folder = folder
+        self.letters = Letters(services.mail)
+
+    def auth(self, **variables: str) -> ServiceProcess:
+        given = {"AUTH_SMTP_URL": self._services.mail.url, "AUTH_HASH_PASSES": "1", **variables}
+        return auth_process(self._services, self._vhost, self._database, self._folder, **given)
+
+    @asynccontextmanager
+    async def client(self, **variables: str) -> AsyncGenerator[httpx.AsyncClient]:
+        gateway = gateway_process(self._services, self._vhost, self._folder)
+        base = f"{url_of(gateway)}/v1/auth"
+        async with running(self.auth(**variables), gateway), httpx.AsyncClient(base_url=base) as client:
+            yield client
+
+
+@pytest.fixture
+def world(services: SessionServices, vhost: Vhost, database: MigratedDatabase, tmp_path: Path) -> World:
+    return World(services, vhost, database, tmp_path)
+
+
+async def test_a_forgotten_password_is_replaced_in_the_clients_language(world: World) -> None:
+    async with world.client() as client:
+        assert (await client.post("/register", json=ANN)).status_code == 201
+        before = (await client.post("/login", json=BY_PASSWORD)).json()
+        asked = await client.post(
+            "/password/reset", json={"email": ANN["email"]}, headers={"accept-language": "ru"}
+        )
+        assert (asked.status_code, asked.headers["cache-control"]) == (202, "no-store")
+        assert set(asked.json()) == {"request_id", "expires_in"}
+        letter = await world.letters.next()
+        assert "пароль" in letter.body("html")
+
+        body = {"request_id": asked.json()["request_id"], "code": code_in(letter)}
+        answer = await client.post("/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD})
+        assert (answer.status_code, answer.content) == (204, b"")
+        bearer = {"authorization": f"Bearer {before['access_token']}"}
+        assert (await client.get("/me", headers=bearer)).json()["code"] == "auth.session_ended"
+        assert (await client.post("/login", json=BY_PASSWORD)).status_code == 401
+        signed_in = await client.post("/login", json={**BY_PASSWORD, "password": NEW_PASSWORD})
+        assert signed_in.status_code == 200
+        again = await client.post("/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD})
+        assert (again.status_code, again.json()["code"]) == (401, "auth.code_invalid")
+
+
+async def test_the_address_is_verified_changed_and_signed_in_with(world: World) -> None:
+    async with world.client() as client:
+        await client.post("/register", json=ANN)
+        tokens = (await client.post("/login", json=BY_PASSWORD)).json()
+        bearer = {"authorization": f"Bearer {tokens['access_token']}"}
+        assert (await client.post("/verify")).status_code == 401
+        asked = await client.post("/verify", headers=bearer)
+        body = {**asked.json(), "code": await world.letters.code()}
+        body.pop("expires_in")
+        assert (await client.post("/verify/confirm", json=body)).status_code == 204
+
+        sent = (await client.post("/code", json={"email": ANN["email"]})).json()
+        body = {"request_id": sent["request_id"], "code": await world.letters.code()}
+        signed_in = await client.post("/code/confirm", json=body)
+        assert signed_in.headers["cache-control"] == "no-store"
+        bearer = {"authorization": f"Bearer {signed_in.json()['access_token']}"}
+        assert (await client.get("/me", headers=bearer)).json()["email_verified"]
+
+        asked = await client.post("/email", json={"email": "new@example.com"}, headers=bearer)
+        assert asked.status_code == 202
+        body = {"request_id": asked.json()["request_id"], "code": await world.letters.code()}
+        assert (await client.post("/email/confirm", json=body, headers=bearer)).status_code == 204
+        assert (await client.get("/me", headers=bearer)).json()["email"] == "new@example.com"
+        assert (await world.letters.next()).recipient == "ann@example.com"
+
+
+async def test_nobody_learns_whether_an_address_has_an_account(world: World) -> None:
+    async with world.client(AUTH_EMAIL_VERIFICATION="required") as client:
+        asked = await client.post("/register", json=ANN)
+        assert (asked.status_code, set(asked.json())) == (202, {"request_id", "expires_in"})
+        refused = await client.post("/login", json=BY_PASSWORD)
+        assert (refused.status_code, refused.json()["code"]) == (403, "auth.email_unverified")
+        body = {"request_id": asked.json()["request_id"], "code": await world.letters.code()}
+        assert (await client.post("/verify/confirm", json=body)).status_code == 204
+        assert (await client.post("/login", json=BY_PASSWORD)).status_code == 200
+
+        again = await client.post("/register", json=ANN)
+        assert (again.status_code, set(again.json())) == (202, {"request_id", "expires_in"})
+        assert "already" in (await world.letters.next()).subject
+        for path in ("/password/reset", "/code"):
+            answers = [
+                await client.post(path, json={"email": email}) for email in (ANN["email"], "no@example.com")
+            ]
+            assert [one.status_code for one in answers] == [202, 202]
+            assert {tuple(one.json()) for one in answers} == {("request_id", "expires_in")}
+            assert len({len(one.content) for one in answers}) == 1
+
+
+async def test_who_asks_too_often_is_told_when_to_come_back(world: World) -> None:
+    async with world.client(AUTH_MAIL_ADDRESS_PER_HOUR="1") as client:
+        body = {"email": "no@example.com"}
+        assert (await client.post("/code", json=body)).status_code == 202
+        refused = await client.post("/code", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (429, "auth.too_many_attempts")
+    assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_a_letter_outlives_the_process_that_was_to_send_it(
+    world: World, services: SessionServices, vhost: Vhost, tmp_path: Path
+) -> None:
+    gateway = gateway_process(services, vhost, tmp_path)
+    first = world.auth(AUTH_SMTP_TIMEOUT="1")
+    base = f"{url_of(gateway)}/v1/auth"
+    async with running(gateway), httpx.AsyncClient(base_url=base) as client:
+        first.start()
+        await first.ready()
+        assert (await client.post("/register", json=ANN)).status_code == 201
+        services.mail.kill()
+        asked = await client.post("/password/reset", json={"email": ANN["email"]})
+        first.send(signal.SIGKILL)
+        await first.ended()
+        services.mail.start()
+        async with running(world.auth(AUTH_SMTP_TIMEOUT="1")):
+            letter = await world.letters.next(within=30)
+            body = {"request_id": asked.json()["request_id"], "code": code_in(letter)}
+            confirmed = await client.post(
+                "/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD}
+            )
+    assert confirmed.status_code == 204
+    assert code_in(letter) not in first.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [("Subject: Hello\n\n{{ code\n", "en/reset.txt:3: "), ("Hello\n", "en/reset.txt:1: ")],
+)
+async def test_a_broken_template_stops_the_start_by_its_name(
+    world: World, tmp_path: Path, template: str, said: str
+) -> None:
+    file = tmp_path / "templates" / "en" / "reset.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text(template, encoding="utf-8")
+    one = world.auth(AUTH_MAIL_TEMPLATES=str(tmp_path / "templates"))
+    one.start()
+    assert await one.ended() == 1
+    (line,) = [line for line in one.lines if "cannot start" in line]
+    assert f"{tmp_path}/templates/{said}" in line
+
+
+async def test_verification_without_a_mail_server_does_not_start(world: World) -> None:
+    one = world.auth(AUTH_SMTP_URL="", AUTH_EMAIL_VERIFICATION="required")
+    one.start()
+    assert await one.ended() == 1
+    assert "AUTH_EMAIL_VERIFICATION=required needs AUTH_SMTP_URL" in one.log.read_text(encoding="utf-8")
