@@ -83,7 +83,7 @@ async def _events(gateway: Contestant, size: Size) -> dict[str, Fields]:
 async def _idle(gateway: Contestant, stack: Stack, size: Size) -> Fields:
     """Many clients that are told nothing: what they cost, and that each was there all the time."""
     connected = await gateway.load.order(f"connect {size.idle}")
-    await asyncio.sleep(size.idle_seconds / 2)  # until each was pinged once
+    await asyncio.sleep(size.settle_seconds)  # from now on each is pinged twice in two intervals
     before, pongs = cpu_seconds(gateway.pid), (await gateway.load.order("finish"))["pongs"]
     await asyncio.sleep(size.idle_seconds)
     cpu, memory = cpu_seconds(gateway.pid) - before, _memory(stack)

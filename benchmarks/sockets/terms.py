@@ -27,13 +27,15 @@ class Size:
     burst: int = 100
     """Events of a burst, as fast as they can be published."""
     paced_rounds: int = 3
-    burst_rounds: int = 7
+    burst_rounds: int = 5
     slow: int = 10
     """Clients that are flooded, and read or do not read."""
     slow_rounds: int = 2
     flood_interval: float = 0.025
     """Seconds from one event of the flood to the next."""
     idle: int = 10_000
+    settle_seconds: float = 13.0
+    """After the last idle client has come: its first ping comes 12.5 to 25 s later, and then each 25 s."""
     idle_seconds: float = 50.0
     """Two intervals of pings."""
 
