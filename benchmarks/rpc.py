@@ -37,7 +37,10 @@ def _ratios(calls: dict[str, Fields], messages: dict[str, Fields]) -> Fields:
     return {
         "client_vs_aio_pika": at_least(client, rate[contestants.AIO_PIKA.name]),
         "client_vs_pika": at_least(client, rate[contestants.PIKA.name]),
-        "bus_vs_aio_pika": at_least(bus, rate[contestants.AIO_PIKA_CONFIRMED.name]),
+        "bus_vs_aio_pika": at_least(bus, rate[contestants.AIO_PIKA_AS_SHIPPED.name]),
+        "bus_vs_aio_pika_requests_confirmed": at_least(
+            bus, rate[contestants.AIO_PIKA_REQUESTS_CONFIRMED.name]
+        ),
         "confirmed_vs_aio_pika": at_least(
             *(messages[name]["messages_per_s"] for name in ("gatehouse", "aio_pika"))
         ),

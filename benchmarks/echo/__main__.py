@@ -16,14 +16,14 @@ from benchmarks.process import obey, read_job
 _WARM_UP = 0.3  # s
 
 
-async def serve(module: str, url: str) -> None:
+async def serve(module: str, url: str, *, options: dict[str, bool]) -> None:
     """Answer until told to stop; `count` tells how many requests were answered and what CPU that took so far."""
     served = Served()
 
     async def count() -> dict[str, Any]:
         return {"served": served.count, "cpu": time.process_time()}
 
-    async with serving(module)(url, served):
+    async with serving(module)(url, served, **options):
         await obey({"count": count})
 
 

@@ -1,4 +1,4 @@
-"""aio-pika's `patterns.RPC`, as shipped: requests acked, replies consumed without acks, bodies pickled."""
+"""aio-pika's `patterns.RPC`: requests acked, replies consumed without acks, bodies pickled, confirms on or off."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _QUEUE = "bench.echo.aio_pika_rpc"
 
 
 @asynccontextmanager
-async def serving(url: str, served: Served) -> AsyncGenerator[None]:
-    """Answer until the block ends. Replies are not confirmed; the default, confirmed ones, is slower."""
+async def serving(url: str, served: Served, *, confirms: bool) -> AsyncGenerator[None]:
+    """Answer until the block ends; with `confirms`, which is aio-pika's default, each reply waits for the broker's."""
 
     async def echo(*, a: int) -> dict[str, int]:
         served.count += 1
         return {"a": a}
 
     async with await aio_pika.connect(url) as connection:
-        channel = await connection.channel(publisher_confirms=False)
+        channel = await connection.channel(publisher_confirms=confirms)
         await channel.set_qos(prefetch_count=PREFETCH)
         rpc = await RPC.create(channel, exclusive=True)
         await rpc.register(_QUEUE, echo, durable=True, auto_delete=True, arguments=dict(QUEUE_ARGUMENTS))
@@ -35,7 +35,7 @@ async def serving(url: str, served: Served) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def calling(url: str, *, confirms: bool) -> AsyncGenerator[Call]:
-    """The call; with `confirms` each request waits for the broker's."""
+    """The call; with `confirms`, which is aio-pika's default, each request waits for the broker's."""
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel(publisher_confirms=confirms)
         rpc = await RPC.create(channel, exclusive=True)

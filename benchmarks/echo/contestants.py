@@ -8,35 +8,40 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
-from benchmarks.echo.terms import Served
-
 if TYPE_CHECKING:
     from benchmarks.load import Call
 
-Serving: TypeAlias = Callable[[str, Served], AbstractAsyncContextManager[None]]
+Serving: TypeAlias = Callable[..., AbstractAsyncContextManager[None]]
 Calling: TypeAlias = Callable[..., AbstractAsyncContextManager["Call"]]
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A way to call: its module here, and what the client in it is told."""
+    """A way to call: its module here, and what the two ends in it are told."""
 
     name: str
     module: str
-    options: Mapping[str, bool] = field(default_factory=dict)
+    client: Mapping[str, bool] = field(default_factory=dict)
+    server: Mapping[str, bool] = field(default_factory=dict)
 
 
-AIO_PIKA = Contestant("aio_pika_rpc", "aio_pika_rpc", {"confirms": False})
-AIO_PIKA_CONFIRMED = Contestant("aio_pika_rpc_confirmed", "aio_pika_rpc", {"confirms": True})
+_CONFIRMED = {"confirms": True}
+_UNCONFIRMED = {"confirms": False}
+
+AIO_PIKA = Contestant("aio_pika_rpc", "aio_pika_rpc", _UNCONFIRMED, _UNCONFIRMED)
+AIO_PIKA_REQUESTS_CONFIRMED = Contestant(
+    "aio_pika_rpc_requests_confirmed", "aio_pika_rpc", _CONFIRMED, _UNCONFIRMED
+)
+AIO_PIKA_AS_SHIPPED = Contestant("aio_pika_rpc_as_shipped", "aio_pika_rpc", _CONFIRMED, _CONFIRMED)
 PIKA = Contestant("pika_asyncio", "pika_asyncio")
 CLIENT = Contestant("gatehouse_client", "gatehouse_client")
 BUS = Contestant("gatehouse_bus", "gatehouse_bus")
 
-ALL = (AIO_PIKA, CLIENT, PIKA, BUS, AIO_PIKA_CONFIRMED)
+ALL = (AIO_PIKA, CLIENT, PIKA, BUS, AIO_PIKA_AS_SHIPPED, AIO_PIKA_REQUESTS_CONFIRMED)
 
 
 def serving(module: str) -> Serving:
-    """What answers, given a broker's URL and where to count."""
+    """What answers, given a broker's URL, where to count, and what the server's end is told."""
     found: Serving = import_module(f"benchmarks.echo.{module}").serving
     return found
 

@@ -31,9 +31,10 @@ async def measure(broker: RabbitMQ) -> dict[str, Fields]:
 async def _round(contestant: Contestant, broker: RabbitMQ) -> Fields:
     module, url = contestant.module, broker.url
     serving_core, calling_core = cores()
-    load = {"url": url, "seconds": SECONDS, "options": dict(contestant.options)}
+    answering = {"url": url, "options": dict(contestant.server)}
+    load = {"url": url, "seconds": SECONDS, "options": dict(contestant.client)}
     async with (
-        child("benchmarks.echo", module, "server", core=serving_core, job={"url": url}) as server,
+        child("benchmarks.echo", module, "server", core=serving_core, job=answering) as server,
         child("benchmarks.echo", module, "client", core=calling_core, job=load) as client,
     ):
         before, broker_before = await server.order("count"), _cpu(broker)
