@@ -62,7 +62,9 @@ async def serving(url: str, served: Served) -> AsyncGenerator[None]:
     """Answer until the block ends; a request that lost its caller's metadata on the way is not counted as served."""
 
     async def echo(request: EchoRequest, caller: Caller) -> EchoReply:
-        came_whole = (caller.identity, caller.client) == _CALLERS[request.a % len(_CALLERS)]
+        identity, client = _CALLERS[request.a % len(_CALLERS)]
+        came = caller.identity
+        came_whole = came is not None and came.sub == identity.sub and caller.client.ip == client.ip
         served.count += bool(came_whole and caller.traceparent and caller.deadline)
         return EchoReply(a=request.a)
 

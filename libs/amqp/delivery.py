@@ -77,10 +77,9 @@ class Delivery:
         return self._headers
 
     @property
-    def encoded_headers(self) -> bytes:
-        """The header table as it came, with its length; empty where none was sent. Raises MalformedMessage."""
-        headers = self._decoded().headers
-        return headers if isinstance(headers, bytes) else b""
+    def undecoded(self) -> Properties:
+        """All properties, `headers` as the encoded table that came. Raises MalformedMessage."""
+        return self._decoded()
 
     @property
     def correlation_id(self) -> str | None:

@@ -58,8 +58,12 @@ def _text(beginning: bytes, value: str) -> bytes:
 
 def read_headers(delivery: Delivery) -> RequestHeaders:
     """The headers of a request; raises `libs.amqp.MalformedMessage`."""
-    table = delivery.encoded_headers
-    if table.startswith(_DEADLINE, _LENGTH.size) and len(table) >= _AFTER_DEADLINE:
+    table = delivery.undecoded.headers
+    if (
+        isinstance(table, bytes)
+        and table.startswith(_DEADLINE, _LENGTH.size)
+        and len(table) >= _AFTER_DEADLINE
+    ):
         (deadline,) = _INT64.unpack_from(table, _AFTER_DEADLINE - _INT64.size)
         try:
             traceparent, at = _read_text(table, _AFTER_DEADLINE, _TRACEPARENT)

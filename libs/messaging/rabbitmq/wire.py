@@ -29,9 +29,9 @@ def received(delivery: Delivery, *, trusted: frozenset[str], clock_skew: float) 
     Identity and client count only from a user that the broker has checked and that is trusted. A deadline header
     that says more than the expiration proves that two machines' clocks differ.
     """
-    headers = read_headers(delivery)
-    believed = delivery.user_id in trusted
-    expiration = None if delivery.expiration is None else delivery.expiration / 1000
+    headers, properties = read_headers(delivery), delivery.undecoded
+    believed = properties.user_id in trusted
+    expiration = None if properties.expiration is None else properties.expiration / 1000
     header = None if headers.deadline is None else headers.deadline / 1000 - time.time()
     deadline = Deadline.received(expiration, header, skew=clock_skew, default=DEFAULT_BUDGET)
     caller = Caller(
@@ -39,7 +39,7 @@ def received(delivery: Delivery, *, trusted: frozenset[str], clock_skew: float) 
         Client.from_header(headers.client) if believed else _UNKNOWN,
         deadline,
         headers.traceparent,
-        delivery.message_id or "",
+        properties.message_id or "",
     )
     skewed = expiration is not None and header is not None and header - clock_skew > expiration
     return Received(caller, deadline, skewed)
