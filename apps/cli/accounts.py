@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from apps.cli.service_accounts import service
 from apps.cli.terminal import complain, fail, say
 
 accounts = typer.Typer(help="The accounts of clients.", no_args_is_help=True)
+accounts.add_typer(service, name="service")
 
 
 class Written(StrEnum):

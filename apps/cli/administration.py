@@ -1,12 +1,12 @@
 """What an operator does to keys and accounts, beside the running service, over the database alone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from apps.cli.check import auth_settings
 from apps.cli.record import operator_variables
@@ -19,12 +19,15 @@ from libs.auth import (
     ImportReport,
     KeyRevocation,
     KeyUnreadable,
+    NewSecret,
     Rotation,
+    ServiceAccountExists,
     UnknownAccount,
+    UnknownServiceAccount,
     UnknownSigningKey,
 )
 from libs.containers.auth_container import administration
-from libs.domain.auth import RegisterRequest
+from libs.domain.auth import RegisterRequest, ScopeText
 from libs.infra.database import DatabaseAway, DatabaseRefused
 from libs.messaging import AppError, ValidationFailed
 
@@ -73,6 +76,34 @@ def import_accounts(file: Path, format_: str | None, *, write: bool) -> ImportRe
     return _run(lambda hands: hands.import_accounts(file, known, write=write))
 
 
+def create_service(name: str, scopes: Sequence[str]) -> NewSecret:
+    """Make a service account."""
+    try:
+        scope = TypeAdapter(ScopeText).validate_python(" ".join(scopes))
+    except ValidationError as error:
+        _refuse(ValidationFailed.of(error))
+    return _run(lambda hands: hands.create_service(name, scope))
+
+
+def list_services() -> list[tuple[str, ...]]:
+    """The service accounts: name, client id, state, scopes."""
+    states = _run(lambda hands: hands.list_services())
+    return [
+        (one.name, str(one.client_id), "disabled" if one.disabled_at else "active", one.scope)
+        for one in states
+    ]
+
+
+def replace_secret(name: str) -> NewSecret:
+    """Give a service account another secret."""
+    return _run(lambda hands: hands.replace_secret(name))
+
+
+def disable_service(name: str) -> None:
+    """Shut a service account."""
+    _run(lambda hands: hands.disable_service(name))
+
+
 def moment(time: datetime | None) -> str:
     """A moment as the tables show it (UTC); nothing where there is none."""
     return "" if time is None else f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
@@ -89,7 +120,9 @@ def _run(work: Callable[[Administration], Awaitable[ResultT]]) -> ResultT:
         DatabaseRefused,
         FileUnreadable,
         KeyUnreadable,
+        ServiceAccountExists,
         UnknownAccount,
+        UnknownServiceAccount,
         UnknownSigningKey,
     ) as error:
         fail(str(error))

@@ -12,6 +12,15 @@ from libs.auth.hashing import HashPool
 from libs.auth.imports import AccountImport, FileUnreadable, Format, ImportReport
 from libs.auth.key_changes import KeyRevocation, Rotation, UnknownSigningKey
 from libs.auth.keys import Keys, KeyState, KeyUnreadable
+from libs.auth.machines import (
+    ApiKeys,
+    ApiKeySettings,
+    NewSecret,
+    ServiceAccountExists,
+    ServiceAccounts,
+    ServiceAccountState,
+    UnknownServiceAccount,
+)
 from libs.auth.mail import MailFlows, MailRelay, MailSettings, NoMailServer, TemplateBroken
 from libs.auth.orm import OUTBOX, SCHEMA
 from libs.auth.password_change import PasswordChange
@@ -42,6 +51,8 @@ __all__ = [
     "AccountImport",
     "Accounts",
     "Administration",
+    "ApiKeySettings",
+    "ApiKeys",
     "Attempts",
     "BreachSettings",
     "Breaches",
@@ -63,6 +74,7 @@ __all__ = [
     "MailFlows",
     "MailRelay",
     "MailSettings",
+    "NewSecret",
     "NoMailServer",
     "PasswordChange",
     "PasswordProof",
@@ -75,6 +87,9 @@ __all__ = [
     "Rotation",
     "RuleSections",
     "Rules",
+    "ServiceAccountExists",
+    "ServiceAccountState",
+    "ServiceAccounts",
     "SessionSettings",
     "Sessions",
     "SharedStore",
@@ -84,6 +99,7 @@ __all__ = [
     "TemplateBroken",
     "ThrottleSettings",
     "UnknownAccount",
+    "UnknownServiceAccount",
     "UnknownSigningKey",
     "control_listeners",
     "handlers",

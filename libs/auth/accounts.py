@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from uuid import UUID
 
-from libs.auth.callers import Origin, SignedIn
+from libs.auth.callers import Origin, SignedIn, account_of
 from libs.auth.orm import AccountRow
 from libs.auth.passwords import Passwords
 from libs.auth.repository import Login, NewAccount, Storage
@@ -118,8 +118,8 @@ class Accounts:
         return login.account_id, tokens
 
     async def me(self, _request: Empty, caller: Caller) -> Account:
-        """The account that is signed in; raises `SessionEnded` where it is gone or shut."""
-        account_id = SignedIn.of(caller).account_id
+        """The caller's account; raises `SessionEnded` where it is gone or shut."""
+        account_id = account_of(caller)
         async with self._storage.reading() as stored:
             account = await stored.accounts.active(account_id)
         if account is None:

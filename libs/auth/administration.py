@@ -15,6 +15,7 @@ from libs.auth.closing import Closing
 from libs.auth.imports import AccountImport, Format, ImportReport
 from libs.auth.key_changes import KeyRevocation, Rotation
 from libs.auth.keys import Keys, KeyState
+from libs.auth.machines import NewSecret, ServiceAccounts, ServiceAccountState
 from libs.domain.auth import Account, RegisterRequest
 from libs.messaging import Caller, Client
 
@@ -31,6 +32,7 @@ class Administration:
     closing: Closing
     imports: AccountImport
     keys: Keys
+    services: ServiceAccounts
 
     async def create_account(self, request: RegisterRequest) -> Account:
         """A new account, its address vouched for; raises `AccountExists`, or `ValidationFailed` for a weak password."""
@@ -47,6 +49,22 @@ class Administration:
     async def import_accounts(self, file: Path, format_: Format, *, write: bool) -> ImportReport:
         """Bring accounts of another system in, or only look whether that works; raises `FileUnreadable`."""
         return await self.imports.run(file, format_, write=write, origin=Origin(user_agent=_operator()))
+
+    async def create_service(self, name: str, scope: str) -> NewSecret:
+        """A service account with its secret; raises `ServiceAccountExists`."""
+        return await self.services.create(name, scope, Origin(user_agent=_operator()))
+
+    async def list_services(self) -> list[ServiceAccountState]:
+        """The service accounts, by name."""
+        return await self.services.states()
+
+    async def replace_secret(self, name: str) -> NewSecret:
+        """Another secret for a service account, the old one refused at once; raises `UnknownServiceAccount`."""
+        return await self.services.replace_secret(name, Origin(user_agent=_operator()))
+
+    async def disable_service(self, name: str) -> None:
+        """Shut a service account; raises `UnknownServiceAccount`."""
+        await self.services.disable(name, Origin(user_agent=_operator()))
 
     async def list_keys(self) -> list[KeyState]:
         """The signing keys that are believed and those that were revoked, oldest first."""

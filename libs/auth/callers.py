@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
-from libs.domain.auth import TokenInvalid
+from libs.domain.auth import Forbidden, TokenInvalid
 from libs.messaging import Caller
 
 _MAX_IP = 64
@@ -22,13 +22,23 @@ class SignedIn:
 
     @classmethod
     def of(cls, caller: Caller) -> Self:
-        """The identity of this caller; raises `TokenInvalid` for an anonymous one."""
+        """The identity of this caller; raises `TokenInvalid` for an anonymous one, `Forbidden` for a program's."""
         if caller.identity is None:
             raise TokenInvalid
+        if caller.identity.kind != "account":
+            raise Forbidden("this is for people who have signed in, not for their programs")
         try:
             return cls(UUID(caller.identity.sub), UUID(caller.identity.sid))
         except ValueError as error:
             raise TokenInvalid from error
+
+
+def account_of(caller: Caller) -> UUID:
+    """Whose account this is, also where the caller is a program with an API key; raises `TokenInvalid` or `Forbidden`."""
+    identity = caller.identity
+    if identity is None or identity.kind != "api_key":
+        return SignedIn.of(caller).account_id
+    return UUID(identity.sub)
 
 
 @dataclass(frozen=True, slots=True)

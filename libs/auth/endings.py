@@ -56,6 +56,18 @@ class Endings:
         ended = await stored.sessions.end_all(account_id, self._clock.now(), reason, but=but)
         return await self._tell(stored, ended, reason, origin)
 
+    async def machines(
+        self, stored: Stored, owner_id: UUID, ended: Sequence[UUID], reason: RevocationReason
+    ) -> Told:
+        """Tell that these API keys or secrets are refused from now on."""
+        if not ended:
+            return Told(0, ())
+        until = int(self._clock.now().timestamp()) + self.revoked_for
+        revoked = SessionsRevoked(
+            account_id=owner_id, session_ids=tuple(ended[:REVOKED_AT_ONCE]), reason=reason, until=until
+        )
+        return Told(len(ended), [await stored.tell(SESSION_REVOKED, revoked, urgent=True)])
+
     async def _tell(
         self, stored: Stored, ended: Sequence[Ended], reason: RevocationReason, origin: Origin
     ) -> Told:

@@ -2,38 +2,71 @@
 
 from __future__ import annotations
 
-from libs.auth.accounts import Accounts
 from libs.auth.keys import Keys
-from libs.auth.sessions import Sessions
+from libs.auth.mail import MailFlows, answer_mail
+from libs.auth.rules import Rules
+from libs.auth.throttling import Rates
 from libs.domain.auth import (
+    API_KEYS,
+    CHANGE_PASSWORD,
+    CREATE_API_KEY,
+    DELETE_ME,
+    END_SESSION,
     HASHING,
     KEYS,
     KEYS_ROTATED,
     LOGIN,
     LOGOUT,
+    LOGOUT_ALL,
+    LOGOUT_OTHERS,
     ME,
     REFRESH,
     REGISTER,
     REVOCATIONS,
+    REVOKE_API_KEY,
+    SESSIONS,
+    TOKEN,
+    UPDATE_ME,
     VALIDATE,
+    VALIDATE_API_KEY,
 )
 from libs.messaging import Handlers, Lane, Listeners
 
 SERVICE = "auth"
 
 
-def handlers(accounts: Accounts, sessions: Sessions, keys: Keys, *, hashing: Lane) -> Handlers:
+def handlers(rules: Rules, mail: MailFlows, rates: Rates, *, hashing: Lane) -> Handlers:
     """What auth_svc answers; ``hashing`` is the lane of whatever hashes a password."""
+    accounts, sessions, departures = rules.accounts, rules.sessions, rules.departures
     table = Handlers(SERVICE, lanes={HASHING: hashing})
-    table.on(REGISTER, accounts.register)
+    table.on(REGISTER, rates.limited(rates.register, mail.registration.register))
     table.on(LOGIN, accounts.login)
     table.on(ME, accounts.me)
-    table.on(REFRESH, sessions.refresh)
-    table.on(LOGOUT, sessions.logout)
+    table.on(REFRESH, rates.limited(rates.refresh, sessions.refresh))
+    table.on(LOGOUT, departures.logout)
+    table.on(LOGOUT_ALL, departures.logout_all)
+    table.on(LOGOUT_OTHERS, departures.logout_others)
+    table.on(SESSIONS, departures.sessions)
+    table.on(END_SESSION, departures.end_session)
+    table.on(UPDATE_ME, accounts.update_me)
+    table.on(CHANGE_PASSWORD, rules.password_change.change)
+    table.on(DELETE_ME, rules.closing.delete_me)
     table.on(VALIDATE, sessions.validate)
     table.on(REVOCATIONS, sessions.revocations)
-    table.on(KEYS, keys.published)
+    table.on(KEYS, rules.keys.published)
+    answer_mail(table, mail)
+    _answer_programs(table, rules)
     return table
+
+
+def _answer_programs(table: Handlers, rules: Rules) -> None:
+    """What programs and their owners ask for."""
+    keys, services = rules.api_keys, rules.service_accounts
+    table.on(TOKEN, services.token)
+    table.on(CREATE_API_KEY, keys.create)
+    table.on(API_KEYS, keys.list)
+    table.on(REVOKE_API_KEY, keys.revoke)
+    table.on(VALIDATE_API_KEY, keys.validate)
 
 
 def control_listeners(keys: Keys) -> Listeners:

@@ -12,6 +12,7 @@ from libs.auth.departures import Departures
 from libs.auth.endings import Endings
 from libs.auth.hashing import HashPool
 from libs.auth.keys import Keys
+from libs.auth.machines import ApiKeys, ApiKeySettings, ServiceAccounts
 from libs.auth.password_change import PasswordChange
 from libs.auth.password_proof import PasswordProof
 from libs.auth.passwords import Passwords
@@ -45,6 +46,10 @@ class RuleSections(Protocol):
         """What passwords must be."""
 
     @property
+    def api_keys(self) -> ApiKeySettings:
+        """What API keys there may be."""
+
+    @property
     def throttles(self) -> ThrottleSettings:
         """How failures slow down."""
 
@@ -64,6 +69,8 @@ class Rules:
     proof: PasswordProof
     recent: RecentSignIn
     endings: Endings
+    api_keys: ApiKeys
+    service_accounts: ServiceAccounts
     clock: Clock
 
     @classmethod
@@ -102,5 +109,7 @@ class Rules:
             proof=proof,
             recent=recent,
             endings=endings,
+            api_keys=ApiKeys(storage, endings, settings.api_keys, clock),
+            service_accounts=ServiceAccounts(storage, keys, access_tokens, endings, clock),
             clock=clock,
         )

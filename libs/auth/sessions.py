@@ -23,6 +23,7 @@ from libs.auth.tokens import (
 )
 from libs.domain.auth import (
     REVOCATIONS_PAGE,
+    Claims,
     RefreshInvalid,
     RefreshRequest,
     Revocations,
@@ -145,7 +146,7 @@ class Sessions:
         except TokenRejected:
             return Validation(active=False, reason=TokenInvalid.code)
         async with self._storage.reading() as stored:
-            if await stored.sessions.goes_on(UUID(claims.sid), self._clock.now()):
+            if await _goes_on(stored, claims, self._clock.now()):
                 return Validation(active=True, claims=claims)
         return Validation(active=False, reason=SessionEnded.code)
 
@@ -160,3 +161,10 @@ class Sessions:
             refresh_expires_in=int((waits_until - now).total_seconds()),
             session_id=session.id,
         )
+
+
+async def _goes_on(stored: Stored, claims: Claims, now: datetime) -> bool:
+    """Whether tokens of this session, or of this service account's secret, are good."""
+    if claims.of_service:
+        return await stored.machines.secret_lives(UUID(claims.sid))
+    return await stored.sessions.goes_on(UUID(claims.sid), now)

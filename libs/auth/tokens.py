@@ -66,8 +66,7 @@ class AccessTokens:
 
     def issue(self, session: LiveSession, key: SigningKey) -> tuple[str, int]:
         """A token of the session, and the seconds it lives."""
-        now = int(self._clock.now().timestamp())
-        expires = now + self._seconds - secrets.randbelow(self._jitter + 1)
+        now, expires = self._lifetime()
         expires = min(expires, int(session.expires_at.timestamp()))
         claims = Claims(
             iss=self._tokens.issuer,
@@ -83,3 +82,31 @@ class AccessTokens:
             amr=session.methods,
         )
         return key.sign(claims), expires - now
+
+    def issue_to_service(
+        self, service_account_id: UUID, secret_id: UUID, scope: str, key: SigningKey
+    ) -> tuple[str, int]:
+        """A token of a service account, which is its own client and subject (RFC 9068, section 2.2), and its seconds.
+
+        It dies with the secret, as that of a person does with the session.
+        """
+        now, expires = self._lifetime()
+        claims = Claims(
+            iss=self._tokens.issuer,
+            aud=self._tokens.audience,
+            sub=str(service_account_id),
+            client_id=str(service_account_id),
+            sid=str(secret_id),
+            jti=new_message_id(),
+            iat=now,
+            exp=expires,
+            scope=scope,
+            auth_time=now,
+            amr=(),
+        )
+        return key.sign(claims), expires - now
+
+    def _lifetime(self) -> tuple[int, int]:
+        """Now, and when a token of now expires (Unix seconds)."""
+        now = int(self._clock.now().timestamp())
+        return now, now + self._seconds - secrets.randbelow(self._jitter + 1)

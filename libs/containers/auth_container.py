@@ -143,7 +143,7 @@ class AuthContainer(Container):
                 verified_first=settings.mail.verification == "required",
             )
             await rules.keys.load()
-            hashing = Lane(slots=2 * pool.threads, max_length=settings.passwords.queue)
+            hashing = Lane(slots=8 * pool.threads, max_length=settings.passwords.queue)
             rates = Rates(counts, settings.throttles)
             mail = MailFlows.over(
                 rules,
@@ -208,7 +208,7 @@ async def administration(settings: AdministrationSections) -> AsyncGenerator[Adm
             clock=SystemClock(),
         )
         imports = AccountImport(rules.storage, SystemClock())
-        yield Administration(rules.accounts, rules.closing, imports, rules.keys)
+        yield Administration(rules.accounts, rules.closing, imports, rules.keys, rules.service_accounts)
     finally:
         await breaches.close()
         await pool.close()

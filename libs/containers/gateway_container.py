@@ -14,6 +14,8 @@ from libs.domain import OPERATIONS
 from libs.domain.auth import Claims
 from libs.gateway import (
     DOCUMENT_PATHS,
+    ApiKeyCacheSettings,
+    ApiKeys,
     AuthFeed,
     Authorization,
     Gate,
@@ -66,6 +68,10 @@ class GatewaySections(Protocol):
         """How many of them are remembered."""
 
     @property
+    def api_key_cache(self) -> ApiKeyCacheSettings:
+        """How long API keys are."""
+
+    @property
     def revocation(self) -> RevocationSettings:
         """How revoked ones are refused."""
 
@@ -98,7 +104,11 @@ class GatewayContainer(Container):
             auth_feed = AuthFeed(bus, keys, revocations)
             opened.probing("auth_svc", keys.check, essential=False)  # tokens are believed without it
             opened.probing("revocations", auth_feed.check)
-            authorization = Authorization(verifier, keys, revocations, cache_size=settings.token_cache.size)
+            api_keys = ApiKeys(bus, settings.api_key_cache)
+            revocations.on_revoked.append(api_keys.forget)
+            authorization = Authorization(
+                verifier, keys, revocations, api_keys=api_keys, cache_size=settings.token_cache.size
+            )
             log = StreamLog(settings.broker, settings.realtime)
             realtime = Realtime(
                 settings.realtime,

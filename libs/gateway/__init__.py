@@ -1,7 +1,9 @@
 """The only door for clients over HTTP: routes from contracts, and who may pass."""
 
+from libs.gateway.api_keys import ApiKeyCacheSettings, ApiKeys
 from libs.gateway.auth_feed import AuthFeed
-from libs.gateway.authorization import Authorization, Bearer, TokenCacheSettings
+from libs.gateway.authorization import Authorization, TokenCacheSettings
+from libs.gateway.bearer import Bearer
 from libs.gateway.documents import DOCUMENT_PATHS, document_routes
 from libs.gateway.keys import PublicKeys
 from libs.gateway.revocation import Revocations, RevocationSettings
@@ -9,6 +11,8 @@ from libs.gateway.routes import Gate
 
 __all__ = [
     "DOCUMENT_PATHS",
+    "ApiKeyCacheSettings",
+    "ApiKeys",
     "AuthFeed",
     "Authorization",
     "Bearer",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.domain.auth import Claims, Forbidden, SessionEnded, TokenExpired, TokenInvalid
+from libs.domain.auth import Claims, Forbidden, SessionEnded, SignInTooOld, TokenExpired, TokenInvalid
+from libs.gateway.api_keys import ApiKeys
+from libs.gateway.bearer import Bearer
 from libs.gateway.keys import PublicKeys
 from libs.gateway.revocation import Revocations
 from libs.infra.jwt import TokenOutdated, TokenRejected, TokenVerifier, UnknownKey
-from libs.messaging import AUTHENTICATED, PUBLIC, Access, AppError, Identity
+from libs.messaging import PUBLIC, SERVICES, Access, AppError, Identity, Subject, permit
 
 _log = structlog.get_logger(__name__)
 
@@ -35,16 +36,6 @@ class TokenMissing(TokenInvalid):
     """The request shows no access token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """Who showed a good token, and until when it is good (Unix seconds)."""
-
-    identity: Identity
-    expires: int
-    key: str = ""
-    """The key that signed it."""
-
-
 class Authorization:
     """Judges access tokens: signature and claims once per token, expiry and revocation every time."""
 
@@ -54,12 +45,14 @@ class Authorization:
         keys: PublicKeys,
         revocations: Revocations,
         *,
+        api_keys: ApiKeys | None = None,
         cache_size: int = 10_000,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._verifier = verifier
         self._keys = keys
         self._revocations = revocations
+        self._api_keys = api_keys
         self._cache: dict[str, Bearer] = {}
         self._cache_size = cache_size
         self._cache_generation = keys.generation
@@ -74,17 +67,17 @@ class Authorization:
         if access is PUBLIC:
             return None
         bearer = await self.believe(_token(authorization))
-        if access is not AUTHENTICATED and (
-            access.kind != "scope" or access.scope not in bearer.identity.scopes
-        ):
-            raise Forbidden(f"the scope {access.scope} is needed" if access.scope else "")
+        if access is SERVICES:
+            raise Forbidden
+        permit(access, bearer.identity)
         return bearer.identity
 
     async def believe(self, token: str) -> Bearer:
         """Who a token names; raises as `admit` does. Asks the auth service only for a key that is not known here."""
-        bearer = self._recall(token)
-        if bearer is None:
-            bearer = await self._verify(token)
+        if self._api_keys is not None and self._api_keys.recognises(token):
+            bearer = await self._api_keys.believe(token)
+        else:
+            bearer = self._recall(token) or await self._verify(token)
         self._revocations.check(bearer.identity.sid, bearer.expires)
         return bearer
 
@@ -107,7 +100,8 @@ class Authorization:
                 claims = self._claims(token)
             except UnknownKey as error:
                 raise TokenInvalid from error
-        identity = Identity(claims.sub, claims.sid, claims.scope)
+        kind: Subject = "service" if claims.of_service else "account"
+        identity = Identity(claims.sub, claims.sid, claims.scope, kind)
         bearer = Bearer(identity, claims.exp, self._verifier.signer(token))
         self._remember(token, bearer)
         return bearer
@@ -131,10 +125,15 @@ class Authorization:
         self._cache[token] = bearer
 
 
-def challenge(error: AppError) -> Mapping[str, str]:
-    """The headers that tell a bearer what was wrong with the token (RFC 6750, section 3)."""
+def challenge(error: AppError, *, scope: str = "") -> Mapping[str, str]:
+    """The headers that tell a bearer what was wrong with the token, or which scope it lacks (RFC 6750, section 3)."""
     if isinstance(error, Forbidden):
-        return {"www-authenticate": 'Bearer error="insufficient_scope"'}
+        needed = f', scope="{scope}"' if scope else ""
+        return {"www-authenticate": f'Bearer error="insufficient_scope"{needed}'}
+    if isinstance(error, SignInTooOld):  # RFC 9470, section 3
+        return {
+            "www-authenticate": f'Bearer error="insufficient_user_authentication", error_description="{error.title}"'
+        }
     if isinstance(error, TokenInvalid | TokenExpired | SessionEnded) and not isinstance(error, TokenMissing):
         return {"www-authenticate": f'Bearer error="invalid_token", error_description="{error.title}"'}
     return {}

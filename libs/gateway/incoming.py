@@ -20,6 +20,7 @@ from libs.messaging import AnyOperation, Empty, FieldError, Http, ValidationFail
 
 _BODY_SECONDS = 30.0
 _MAX_QUERY_FIELDS = 100
+_JSON = b"application/json"
 _LISTS = {list, tuple, set, frozenset}
 
 
@@ -53,13 +54,14 @@ class Incoming:
         too large.
         """
         if self._takes_body:
-            body = await self._body(exchange)
+            body = await self.body(exchange)
             return self._merged(body, path) if self._has_path_fields else body
         if self._is_empty and not query:
             return b"{}"
         return self._checked({**self._query(query), **path})
 
-    async def _body(self, exchange: Exchange) -> bytes:
+    async def body(self, exchange: Exchange, *, media_type: bytes = _JSON) -> bytes:
+        """The whole body, of this media type; raises as `read` does."""
         headers = exchange.headers
         if b"content-encoding" in headers:
             raise UnsupportedMediaType("a content encoding is not supported")
@@ -70,8 +72,7 @@ class Incoming:
             raise RequestTimeout from None
         if not body and not self.needs_body:
             return b"{}"
-        media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-        if media_type != b"application/json":
+        if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != media_type:
             raise UnsupportedMediaType
         return body
 

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocketClose
 from libs.app import Application, Exchange, MethodNotAllowed, NotFound, ProblemResponse, exchange_of
 from libs.gateway.authorization import Authorization, challenge
 from libs.gateway.incoming import ClientGone, Incoming
+from libs.gateway.oauth import OAuthIncoming, refusal
 from libs.messaging import (
     AUTHENTICATED,
     AnyOperation,
@@ -45,7 +46,7 @@ class ContractRoute:
         self.http = http
         self._bus = bus
         self._authorization = authorization
-        self._incoming = Incoming(operation, http)
+        self._incoming = OAuthIncoming(operation, http) if http.oauth else Incoming(operation, http)
         self._accepted = TypeAdapter[Any](http.accepted) if http.accepted else None
         self._has_reply = http.status != HTTPStatus.NO_CONTENT
         self._headers = [(b"content-type", b"application/json")] if self._has_reply else []
@@ -68,7 +69,12 @@ class ContractRoute:
             body = await self._incoming.read(exchange, scope["query_string"], path)
             reply = await self._bus.forward(self.operation, body, caller_of(exchange, identity))
         except AppError as error:
-            await ProblemResponse(error, challenge(error))(scope, receive, send)
+            answer = (
+                refusal(error)
+                if self.http.oauth
+                else ProblemResponse(error, challenge(error, scope=self.operation.access.scope))
+            )
+            await answer(scope, receive, send)
         except ClientGone:
             return
         else:

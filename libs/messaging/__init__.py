@@ -1,7 +1,8 @@
 """How services speak: contracts, the bus and its promises, errors that travel, deadlines that travel."""
 
+from libs.messaging.access import Forbidden, TokenInvalid, permit
 from libs.messaging.bus import Bus, ControlSubscription, Subscription
-from libs.messaging.caller import ANONYMOUS, Caller, Client, Identity, acting_for, current_caller
+from libs.messaging.caller import ANONYMOUS, Caller, Client, Identity, Subject, acting_for, current_caller
 from libs.messaging.contract import (
     AUTHENTICATED,
     PUBLIC,
@@ -61,6 +62,7 @@ __all__ = [
     "Event",
     "EventMessage",
     "FieldError",
+    "Forbidden",
     "Handlers",
     "Http",
     "Identity",
@@ -75,8 +77,10 @@ __all__ = [
     "RemoteError",
     "Reply",
     "Request",
+    "Subject",
     "Subscription",
     "TimedOut",
+    "TokenInvalid",
     "Unavailable",
     "UnknownOperation",
     "Unreadable",
@@ -88,6 +92,7 @@ __all__ = [
     "get",
     "new_message_id",
     "patch",
+    "permit",
     "post",
     "scope",
 ]

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic_core import from_json
 
@@ -17,13 +17,22 @@ _MAX_HEADER = 2048  # characters of an `identity` or `client` header that are re
 _REMEMBERED = 1024  # headers whose reading is kept: a client that calls again sends the same ones
 
 
+Subject: TypeAlias = Literal["account", "api_key", "service"]
+_KINDS = ("account", "api_key", "service")
+
+
 @dataclass(frozen=True)
 class Identity:
-    """Who a valid access token named: account (``sub``), session (``sid``), scopes (space-separated, RFC 6749)."""
+    """Who a valid access token named: account (``sub``), session (``sid``), scopes (space-separated, RFC 6749).
+
+    ``kind`` says who that is: a person who signed in (``account``), such a person's program with an API key (``api_key``,
+    whose id is the ``sid``), or a program of its own (``service``).
+    """
 
     sub: str
     sid: str
     scope: str = ""
+    kind: Subject = "account"
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -33,7 +42,10 @@ class Identity:
     @cached_property
     def header(self) -> str:
         """The `identity` header's JSON."""
-        return json.dumps({"sub": self.sub, "sid": self.sid, "scope": self.scope}, separators=(",", ":"))
+        said = {"sub": self.sub, "sid": self.sid, "scope": self.scope}
+        if self.kind != "account":
+            said["kind"] = self.kind
+        return json.dumps(said, separators=(",", ":"))
 
     @classmethod
     def from_header(cls, header: Any) -> Identity | None:
@@ -78,8 +90,9 @@ def _read(header: str) -> dict[str, Any]:
 def _read_identity(header: str) -> Identity | None:
     found = _read(header)
     sub, sid, granted = found.get("sub"), found.get("sid"), found.get("scope", "")
-    if isinstance(sub, str) and sub and isinstance(sid, str) and isinstance(granted, str):
-        return Identity(sub, sid, granted)
+    kind = found.get("kind", "account")
+    if isinstance(sub, str) and sub and isinstance(sid, str) and isinstance(granted, str) and kind in _KINDS:
+        return Identity(sub, sid, granted, kind)
     return None
 
 

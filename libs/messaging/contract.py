@@ -89,6 +89,8 @@ class Http:
     """Whether the fields outside the path travel as a JSON body, and not in the query."""
     accepted: type[BaseModel] | None = None
     """A reply of this kind has status 202: what was asked for waits for something more."""
+    oauth: bool = False
+    """A token endpoint (RFC 6749, section 3.2): also a form, the client also by HTTP Basic, and errors as OAuth has them."""
 
     @property
     def path_fields(self) -> tuple[str, ...]:
@@ -102,10 +104,15 @@ def get(path: str, *, status: int = 200) -> Http:
 
 
 def post(
-    path: str, *, status: int = 200, no_store: bool = False, accepted: type[BaseModel] | None = None
+    path: str,
+    *,
+    status: int = 200,
+    no_store: bool = False,
+    accepted: type[BaseModel] | None = None,
+    oauth: bool = False,
 ) -> Http:
     """A POST with the request as its JSON body; replies of the kind ``accepted`` have status 202."""
-    return Http("POST", path, status, no_store, accepted=accepted)
+    return Http("POST", path, status, no_store, accepted=accepted, oauth=oauth)
 
 
 def patch(path: str, *, status: int = 200) -> Http:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from libs.messaging.access import permit
 from libs.messaging.caller import Caller
 from libs.messaging.contract import AnyEvent, AnyOperation, Event, Operation, PayloadT, ReplyT, RequestT
 
@@ -30,6 +31,20 @@ class Route:
     handler: Callable[[Any, Caller], Awaitable[Any]]
 
 
+def _guarded(
+    operation: Operation[RequestT, ReplyT], handler: Handler[RequestT, ReplyT]
+) -> Handler[RequestT, ReplyT]:
+    """The handler behind the contract's scope: a call that came past the gateway is not believed to be allowed."""
+    if operation.access.kind != "scope":
+        return handler
+
+    async def guarded(request: RequestT, caller: Caller) -> ReplyT:
+        permit(operation.access, caller.identity)
+        return await handler(request, caller)
+
+    return guarded
+
+
 class Handlers:
     """What a service answers: one row per operation, one queue per lane.
 
@@ -49,7 +64,7 @@ class Handlers:
             raise ValueError(f"{operation.name} has a handler already")
         if operation.lane not in self._lanes:
             raise ValueError(f"{operation.name} asks for the lane {operation.lane!r}, which has no size")
-        self.routes[operation.name] = Route(operation, handler)
+        self.routes[operation.name] = Route(operation, _guarded(operation, handler))
 
     @property
     def lanes(self) -> dict[str, Lane]:

@@ -73,9 +73,7 @@ class MachineRepository:
 
     async def secret_used(self, id_: UUID, now: datetime) -> None:
         """Note the use of a secret, unless that was done a moment ago."""
-        row = ClientSecretRow
-        stale = or_(row.last_used_at.is_(None), row.last_used_at < now - _LAZY)
-        await self._session.execute(update(row).where(row.id == id_, stale).values(last_used_at=now))
+        await self._used(ClientSecretRow, id_, now)
 
     async def revoke_secrets(self, service_account_id: UUID, now: datetime) -> Sequence[UUID]:
         """End every live secret of a service account; which they were."""
@@ -106,22 +104,18 @@ class MachineRepository:
         good = select(ApiKeyRow).where(_good(account_id, now)).order_by(ApiKeyRow.id.desc())
         return list(await self._session.scalars(good))
 
-    async def used_key(self, id_: UUID, now: datetime) -> ApiKeyRow | None:
-        """A good key of an active account, whose use is noted unless that was done a moment ago."""
+    async def key(self, id_: UUID, now: datetime) -> ApiKeyRow | None:
+        """A good key of an active account."""
         row = ApiKeyRow
-        found = await self._session.scalar(
+        return await self._session.scalar(
             select(row)
             .join(AccountRow, AccountRow.id == row.account_id)
             .where(row.id == id_, row.revoked_at.is_(None), row.expires_at > now, AccountRow.status == ACTIVE)
         )
-        if found is not None and (found.last_used_at is None or found.last_used_at < now - _LAZY):
-            await self._session.execute(
-                update(row)
-                .where(row.id == id_)
-                .values(last_used_at=now)
-                .execution_options(synchronize_session=False)
-            )
-        return found
+
+    async def key_used(self, id_: UUID, now: datetime) -> None:
+        """Note the use of a key, unless that was done a moment ago."""
+        await self._used(ApiKeyRow, id_, now)
 
     async def revoke_keys(
         self, account_id: UUID, now: datetime, *, only: UUID | None = None
@@ -133,6 +127,11 @@ class MachineRepository:
             which = and_(which, row.id == only)
         ended = await self._session.scalars(update(row).where(which).values(revoked_at=now).returning(row.id))
         return ended.all()
+
+    async def _used(self, row: type[ApiKeyRow | ClientSecretRow], id_: UUID, now: datetime) -> None:
+        stale = or_(row.last_used_at.is_(None), row.last_used_at < now - _LAZY)
+        noted = update(row).where(row.id == id_, stale).values(last_used_at=now)
+        await self._session.execute(noted.execution_options(synchronize_session=False))
 
     async def _secrets(self, which: ColumnElement[bool]) -> list[Secret]:
         secret, service = ClientSecretRow, ServiceAccountRow

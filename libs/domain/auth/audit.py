@@ -30,6 +30,11 @@ SecurityEvent: TypeAlias = Literal[
     "keys.rotation_asked",
     "keys.rotated",
     "keys.revoked",
+    "api_key.created",
+    "api_key.revoked",
+    "service.created",
+    "service.secret_replaced",
+    "service.disabled",
 ]
 """Every kind there is; each has its row in docs/reference/events.md."""
 

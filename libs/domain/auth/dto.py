@@ -169,6 +169,11 @@ class Claims(Reply):
     amr: tuple[str, ...]
     nbf: int | None = None
 
+    @property
+    def of_service(self) -> bool:
+        """Whether it names a service account: one that is its own client."""
+        return self.sub == self.client_id
+
 
 class Validation(Reply):
     """The claims of a good token, or the reason why it is none."""

@@ -1,22 +1,25 @@
 """What auth_svc may answer instead of a reply.
 
 AppError
+├── ScopeInvalid         auth.scope_invalid         400
 ├── InvalidCredentials   auth.invalid_credentials   401
-├── TokenInvalid         auth.token_invalid         401
 ├── TokenExpired         auth.token_expired         401
 ├── SessionEnded         auth.session_ended         401
 ├── RefreshInvalid       auth.refresh_invalid       401
+├── ClientInvalid        auth.client_invalid        401
 ├── CodeInvalid          auth.code_invalid          401
 ├── SignInTooOld         auth.sign_in_too_old       401
-├── Forbidden            auth.forbidden             403
 ├── EmailUnverified      auth.email_unverified      403
 ├── SessionNotFound      auth.session_not_found     404
+├── ApiKeyNotFound       auth.api_key_not_found     404
+├── TooManyApiKeys       auth.too_many_api_keys     409
 ├── AccountExists        auth.account_exists        409
 ├── EmailVerified        auth.email_verified        409
 ├── TooManyAttempts      auth.too_many_attempts     429
 └── MailOff              auth.mail_off              503
 
-The gateway raises the four about tokens and scopes itself, where it needs no answer from auth_svc.
+`TokenInvalid` and `Forbidden` are those of `libs.messaging`, as every service judges who may call. The gateway raises what is
+about tokens itself, where it needs no answer from auth_svc.
 """
 
 from __future__ import annotations
@@ -30,14 +33,6 @@ class InvalidCredentials(AppError):
     code = "auth.invalid_credentials"
     status = 401
     title = "The login or the password is wrong"
-
-
-class TokenInvalid(AppError):
-    """The access token is missing, or is not one of ours."""
-
-    code = "auth.token_invalid"
-    status = 401
-    title = "The access token is not valid"
 
 
 class TokenExpired(AppError):
@@ -112,12 +107,36 @@ class SessionNotFound(AppError):
     title = "There is no such session"
 
 
-class Forbidden(AppError):
-    """The access token is valid, and does not allow this."""
+class ClientInvalid(AppError):
+    """The service account is unknown or disabled, or its secret is wrong; which of them is not told."""
 
-    code = "auth.forbidden"
-    status = 403
-    title = "The access token does not allow this"
+    code = "auth.client_invalid"
+    status = 401
+    title = "The client or its secret is wrong"
+
+
+class ScopeInvalid(AppError):
+    """The service account has fewer scopes than it asks for."""
+
+    code = "auth.scope_invalid"
+    status = 400
+    title = "The client does not have these scopes"
+
+
+class ApiKeyNotFound(AppError):
+    """The caller has no such API key, or it was revoked already."""
+
+    code = "auth.api_key_not_found"
+    status = 404
+    title = "There is no such API key"
+
+
+class TooManyApiKeys(AppError):
+    """The account has as many API keys as it may: revoke one first."""
+
+    code = "auth.too_many_api_keys"
+    status = 409
+    title = "There are too many API keys"
 
 
 class AccountExists(AppError):

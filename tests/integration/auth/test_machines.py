@@ -1,0 +1,187 @@
+"""Service accounts and API keys against a real PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from libs.auth import ServiceAccountExists, UnknownServiceAccount
+from libs.auth.callers import Origin
+from libs.domain.auth import (
+    ApiKeyNotFound,
+    ApiKeyRef,
+    ApiKeyValidation,
+    ClientInvalid,
+    CreateApiKeyRequest,
+    Forbidden,
+    NewApiKey,
+    RevocationsRequest,
+    ScopeInvalid,
+    TokenRequest,
+    TooManyApiKeys,
+    ValidateApiKeyRequest,
+    ValidateRequest,
+)
+from libs.messaging import ANONYMOUS, Caller, Empty, Identity, ValidationFailed
+from tests.fixtures.accounts import AuthWorld
+
+NOBODY = Origin()
+
+
+async def signed_in(world: AuthWorld, *, scope: str = "") -> Caller:
+    await world.register()
+    caller = world.caller(await world.login())
+    assert caller.identity is not None
+    return caller._replace(identity=replace(caller.identity, scope=scope))
+
+
+async def validation(world: AuthWorld, key: str) -> ApiKeyValidation:
+    return await world.rules.api_keys.validate(ValidateApiKeyRequest(key=key), ANONYMOUS)
+
+
+async def revoked(world: AuthWorld) -> set[str]:
+    """What a gateway is told that starts now."""
+    page = await world.sessions.revocations(RevocationsRequest(), ANONYMOUS)
+    return {str(one.session_id) for one in page.sessions}
+
+
+class TestApiKeys:
+    async def new(self, world: AuthWorld, caller: Caller, **values: object) -> NewApiKey:
+        request = CreateApiKeyRequest.model_validate({"name": "backup", **values})
+        return await world.rules.api_keys.create(request, caller)
+
+    async def test_a_key_stands_for_its_account_with_its_scopes(self, auth: AuthWorld) -> None:
+        caller = await signed_in(auth, scope="notes:read notes:write")
+        key = await self.new(auth, caller, scope="notes:read")
+        found = await validation(auth, key.key)
+        assert caller.identity is not None
+        assert (found.active, str(found.account_id), found.scope) == (True, caller.identity.sub, "notes:read")
+
+    async def test_the_secret_is_stored_nowhere(self, auth: AuthWorld) -> None:
+        key = await self.new(auth, await signed_in(auth))
+        stored = str(await auth.rows("SELECT t.*::text FROM auth.api_keys t"))
+        assert key.key.rpartition("_")[2][:20] not in stored
+        listed = await auth.rules.api_keys.list(Empty(), auth.caller(await auth.login()))
+        assert "key" not in listed.keys[0].model_dump()
+
+    async def test_a_key_has_no_more_scopes_than_its_maker(self, auth: AuthWorld) -> None:
+        with pytest.raises(ValidationFailed):
+            await self.new(auth, await signed_in(auth, scope="notes:read"), scope="admin")
+
+    async def test_another_secret_under_the_same_id_is_refused(self, auth: AuthWorld) -> None:
+        key = await self.new(auth, await signed_in(auth))
+        assert not (await validation(auth, key.key[:-43] + "A" * 43)).active
+        [row] = await auth.rows("SELECT last_used_at FROM auth.api_keys")
+        assert row.last_used_at is None
+
+    async def test_a_key_expires(self, auth: AuthWorld) -> None:
+        key = await self.new(auth, await signed_in(auth), expires_in=60)
+        auth.clock.advance(61)
+        assert not (await validation(auth, key.key)).active
+
+    async def test_the_last_use_is_noted_once_a_minute(self, auth: AuthWorld) -> None:
+        key = await self.new(auth, await signed_in(auth))
+        started = auth.clock.now()
+        for seconds in (0, 30, 31):
+            auth.clock.advance(seconds)
+            await validation(auth, key.key)
+        [row] = await auth.rows("SELECT last_used_at FROM auth.api_keys")
+        assert (row.last_used_at - started).total_seconds() == 61
+
+    async def test_a_revoked_key_is_told_and_refused(self, auth: AuthWorld) -> None:
+        caller = await signed_in(auth)
+        key = await self.new(auth, caller)
+        await auth.rules.api_keys.revoke(ApiKeyRef(id=key.id), caller)
+        assert not (await validation(auth, key.key)).active
+        assert str(key.id) in await revoked(auth)
+        assert "auth.session.revoked" in auth.bus.names()
+        with pytest.raises(ApiKeyNotFound):
+            await auth.rules.api_keys.revoke(ApiKeyRef(id=key.id), caller)
+
+    async def test_nobody_revokes_anothers(self, auth: AuthWorld) -> None:
+        key = await self.new(auth, await signed_in(auth))
+        await auth.register("bob@example.com")
+        bob = auth.caller(await auth.login("bob@example.com"))
+        with pytest.raises(ApiKeyNotFound):
+            await auth.rules.api_keys.revoke(ApiKeyRef(id=key.id), bob)
+        assert (await validation(auth, key.key)).active
+
+    async def test_an_account_that_is_shut_takes_its_keys_with_it(self, auth: AuthWorld) -> None:
+        key = await self.new(auth, await signed_in(auth))
+        await auth.closing.disable_by_login("ann@example.com", NOBODY)
+        assert not (await validation(auth, key.key)).active
+        assert str(key.id) in await revoked(auth)
+
+    async def test_there_is_an_end_to_how_many(self, auth: AuthWorld) -> None:
+        caller = await signed_in(auth)
+        for _ in range(25):
+            await self.new(auth, caller)
+        with pytest.raises(TooManyApiKeys):
+            await self.new(auth, caller)
+
+    async def test_a_key_makes_no_keys(self, auth: AuthWorld) -> None:
+        caller = await signed_in(auth)
+        key = await self.new(auth, caller)
+        assert caller.identity is not None
+        program = Caller(identity=Identity(caller.identity.sub, str(key.id), "", "api_key"))
+        with pytest.raises(Forbidden):
+            await self.new(auth, program)
+
+
+class TestServiceAccounts:
+    async def token(self, world: AuthWorld, client_id: object, secret: str, scope: str | None = None) -> str:
+        request = TokenRequest(
+            grant_type="client_credentials", client_id=str(client_id), client_secret=secret, scope=scope
+        )
+        return (await world.rules.service_accounts.token(request, ANONYMOUS)).access_token
+
+    async def test_a_secret_is_good_for_tokens_of_its_account(self, auth: AuthWorld) -> None:
+        new = await auth.rules.service_accounts.create("billing", "notes:read notes:write", NOBODY)
+        token = await self.token(auth, new.client_id, new.client_secret)
+        claims = auth.keys.verifier.verify(token)
+        assert (claims.sub, claims.client_id) == (str(new.client_id), str(new.client_id))
+        assert claims.scope == "notes:read notes:write"
+        assert claims.of_service
+        assert (await auth.sessions.validate(ValidateRequest(access_token=token), ANONYMOUS)).active
+
+    async def test_fewer_scopes_can_be_asked_for_and_others_not(self, auth: AuthWorld) -> None:
+        new = await auth.rules.service_accounts.create("billing", "notes:read notes:write", NOBODY)
+        token = await self.token(auth, new.client_id, new.client_secret, "notes:read")
+        assert auth.keys.verifier.verify(token).scope == "notes:read"
+        with pytest.raises(ScopeInvalid):
+            await self.token(auth, new.client_id, new.client_secret, "admin")
+
+    @pytest.mark.parametrize("client_id", ["00000000-0000-7000-8000-000000000000", "billing", "x"])
+    async def test_an_unknown_client_is_refused_as_a_wrong_secret_is(
+        self, auth: AuthWorld, client_id: str
+    ) -> None:
+        new = await auth.rules.service_accounts.create("billing", "", NOBODY)
+        for id_ in (client_id, new.client_id):
+            with pytest.raises(ClientInvalid):
+                await self.token(auth, id_, "wrong")
+
+    async def test_another_secret_ends_the_one_before_and_its_tokens(self, auth: AuthWorld) -> None:
+        new = await auth.rules.service_accounts.create("billing", "", NOBODY)
+        token = await self.token(auth, new.client_id, new.client_secret)
+        other = await auth.rules.service_accounts.replace_secret("billing", NOBODY)
+        with pytest.raises(ClientInvalid):
+            await self.token(auth, new.client_id, new.client_secret)
+        assert auth.keys.verifier.verify(token).sid in await revoked(auth)
+        found = await auth.sessions.validate(ValidateRequest(access_token=token), ANONYMOUS)
+        assert found.reason == "auth.session_ended"
+        fresh = await self.token(auth, new.client_id, other.client_secret)
+        assert auth.keys.verifier.verify(fresh).sid not in await revoked(auth)
+
+    async def test_a_disabled_account_gets_no_tokens(self, auth: AuthWorld) -> None:
+        new = await auth.rules.service_accounts.create("billing", "", NOBODY)
+        await auth.rules.service_accounts.disable("billing", NOBODY)
+        with pytest.raises(ClientInvalid):
+            await self.token(auth, new.client_id, new.client_secret)
+        with pytest.raises(UnknownServiceAccount):
+            await auth.rules.service_accounts.replace_secret("billing", NOBODY)
+
+    async def test_names_are_unique(self, auth: AuthWorld) -> None:
+        await auth.rules.service_accounts.create("billing", "", NOBODY)
+        with pytest.raises(ServiceAccountExists):
+            await auth.rules.service_accounts.create("billing", "", NOBODY)
