@@ -158,9 +158,8 @@ async def test_a_letter_outlives_the_process_that_was_to_send_it(
     gateway = gateway_process(services, vhost, tmp_path)
     first = world.auth(AUTH_SMTP_TIMEOUT="1")
     base = f"{url_of(gateway)}/v1/auth"
+    first.start()  # the gateway is ready once it has heard from it
     async with running(gateway), httpx.AsyncClient(base_url=base) as client:
-        first.start()
-        await first.ready()
         assert (await client.post("/register", json=ANN)).status_code == 201
         services.mail.kill()
         asked = await client.post("/password/reset", json={"email": ANN["email"]})

@@ -88,10 +88,7 @@ class AddressChange:
             raise CodeInvalid
         email = str(opened.details["email"])
         async with self._storage.transaction() as stored:
-            await self._requests.close(stored, opened)
-            owner = await stored.owners.locked(who.account_id)
-            if owner is None:
-                raise SessionEnded
+            owner = await self._requests.close(stored, opened)
             await stored.owners.move(owner.account_id, email, self._clock.now())
             await stored.audit.add(
                 "email.changed", account_id=owner.account_id, session_id=who.session_id, origin=origin

@@ -10,7 +10,7 @@ from libs.auth.mail.post import Post
 from libs.auth.mail.requests import Purpose, Requests
 from libs.auth.repository import PASSWORD, Storage
 from libs.auth.sessions import Sessions
-from libs.domain.auth import ByMail, CodeInvalid, CodeSent, ConfirmCode, TokenPair
+from libs.domain.auth import ByMail, CodeSent, ConfirmCode, TokenPair
 from libs.messaging import Caller
 
 _BY_CODE = ("otp",)  # RFC 8176, section 2
@@ -48,10 +48,7 @@ class CodeSignIn:
         opened = await self._requests.attempt(request.request_id, request.code, caller, Purpose.CODE)
         origin = Origin.of(caller)
         async with self._storage.transaction() as stored:
-            await self._requests.close(stored, opened)
-            owner = await stored.owners.locked(opened.account_id)
-            if owner is None or not opened.is_for(owner.email):
-                raise CodeInvalid
+            owner = await self._requests.close(stored, opened)
             claimed = await self._ownership.claim(stored, owner, origin)
             if claimed is not None and PASSWORD in claimed.dropped:
                 await self._notices.tell(stored, Template.PASSWORD_REMOVED, owner, caller)

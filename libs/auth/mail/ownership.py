@@ -34,11 +34,13 @@ class Ownership:
     async def claim(
         self, stored: Stored, owner: Owner, origin: Origin, *, keep: Collection[str] = ()
     ) -> Claimed | None:
-        """Verify the address, end all sessions, drop all credentials but those to ``keep``; None where it is verified."""
+        """Verify the address, end all sessions and API keys, drop all credentials but those to ``keep``; None where it is verified."""
         if owner.verified:
             return None
         await stored.owners.verify(owner.account_id, self._clock.now())
         dropped = await stored.owners.drop_credentials(owner.account_id, but=keep)
+        keys = await stored.machines.revoke_keys(owner.account_id, self._clock.now())
+        await self._endings.machines(stored, owner.account_id, keys, "api_key_revoked")
         told = await self._endings.all_of(stored, owner.account_id, "email_verified", origin)
         await stored.audit.add("email.verified", account_id=owner.account_id, origin=origin)
         updated = AccountUpdated(account_id=owner.account_id, changed=("email_verified",))

@@ -8,7 +8,7 @@ from libs.auth.mail.letters import Template
 from libs.auth.mail.notices import Notices
 from libs.auth.mail.ownership import Ownership
 from libs.auth.mail.post import Post
-from libs.auth.mail.requests import Opened, Purpose, Requests
+from libs.auth.mail.requests import Purpose, Requests
 from libs.auth.passwords import Passwords
 from libs.auth.repository import PASSWORD, Owner, Storage, Stored
 from libs.domain.auth import (
@@ -58,24 +58,18 @@ class PasswordReset:
         """
         opened = await self._requests.attempt(request.request_id, request.code, caller, Purpose.RESET)
         async with self._storage.reading() as stored:
-            owner = await self._owner_of(opened, stored, locked=False)
+            owner = await stored.owners.by_id(opened.account_id)
+        if owner is None:
+            raise CodeInvalid
         about = tuple(one for one in (owner.email, owner.username) if one)
         await self._passwords.check_new(request.new_password, field="new_password", about=about)
         new = await self._passwords.hash(request.new_password, caller.deadline)
         async with self._storage.transaction() as stored:
-            await self._requests.close(stored, opened)
-            owner = await self._owner_of(opened, stored, locked=True)
+            owner = await self._requests.close(stored, opened)
             told = await self._reset(stored, owner, new, caller)
         self._post.posted()
         await told.heard()
         return Empty()
-
-    async def _owner_of(self, opened: Opened, stored: Stored, *, locked: bool) -> Owner:
-        read = stored.owners.locked if locked else stored.owners.by_id
-        owner = await read(opened.account_id)
-        if owner is None or not opened.is_for(owner.email):
-            raise CodeInvalid
-        return owner
 
     async def _reset(self, stored: Stored, owner: Owner, password_hash: str, caller: Caller) -> Told:
         origin = Origin.of(caller)

@@ -20,7 +20,7 @@ from libs.auth.mail import codes
 from libs.auth.mail.letters import Letter, Template
 from libs.auth.mail.post import Post
 from libs.auth.mail.settings import MailSettings
-from libs.auth.repository import NewRequest, Storage, Stored
+from libs.auth.repository import NewRequest, Owner, Storage, Stored
 from libs.auth.sealing import derived_key
 from libs.auth.throttling import Rate, Rates, site_of
 from libs.domain.auth import CodeInvalid, CodeSent
@@ -167,12 +167,21 @@ class Requests:
         details = json.loads(codes.open_details(request_id, row.sealed))
         return Opened(hash_, Purpose(row.purpose), row.account_id, row.address, details)
 
-    async def close(self, stored: Stored, opened: Opened) -> None:
-        """Use the request, and close every other one of the account; raises `CodeInvalid` where it was used meanwhile."""
+    async def close(self, stored: Stored, opened: Opened) -> Owner:
+        """Use the request, and close every other one of the account, which nobody else changes meanwhile.
+
+        Raises `CodeInvalid` where it was used by now, or where the account is shut or has another address.
+        """
         now = self._clock.now()
-        if not await stored.mail.close_request(opened.hash, now):
+        owner = await stored.owners.locked(
+            opened.account_id
+        )  # first, so that two confirmations cannot deadlock
+        if owner is None or not await stored.mail.close_request(opened.hash, now):
+            raise CodeInvalid
+        if opened.purpose is not Purpose.CHANGE and not opened.is_for(owner.email):
             raise CodeInvalid
         await stored.mail.close_all(opened.account_id, now)
+        return owner
 
     async def _note_failure(self, account_id: UUID | None, purpose: str, caller: Caller) -> None:
         async with self._storage.transaction() as stored:

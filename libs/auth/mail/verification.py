@@ -12,7 +12,6 @@ from libs.auth.repository import PASSWORD, Owner, Storage, Stored
 from libs.domain.auth import (
     ACCOUNT_REGISTERED,
     AccountRegistered,
-    CodeInvalid,
     CodeSent,
     ConfirmCode,
     EmailVerified,
@@ -63,10 +62,7 @@ class Verification:
             request.request_id, request.code, caller, Purpose.VERIFY, Purpose.REGISTER
         )
         async with self._storage.transaction() as stored:
-            await self._requests.close(stored, opened)
-            owner = await stored.owners.locked(opened.account_id)
-            if owner is None or not opened.is_for(owner.email):
-                raise CodeInvalid
+            owner = await self._requests.close(stored, opened)
             told = await self._verify(stored, owner, opened, Origin.of(caller))
         if told is not None:
             await told.heard()
