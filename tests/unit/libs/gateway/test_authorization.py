@@ -192,6 +192,8 @@ class TestChallenge:
 
     def test_a_missing_scope_is_an_insufficient_scope(self) -> None:
         assert challenge(Forbidden())["www-authenticate"] == 'Bearer error="insufficient_scope"'
+        named = challenge(Forbidden(), scope="notes:read")["www-authenticate"]
+        assert named == 'Bearer error="insufficient_scope", scope="notes:read"'
 
     def test_other_errors_challenge_nobody(self) -> None:
         assert challenge(Unavailable()) == {}
