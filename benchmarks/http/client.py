@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias, cast
@@ -29,10 +29,18 @@ class Tally:
     """When to send nothing more, on the clock of `time.perf_counter`."""
     interval: float = 0.0
     """Seconds from one request of a connection to its next; a response that comes later than that is followed at once."""
-    status: bytes = b"200"
-    """The status that every response must have."""
-    latencies: list[float] = field(default_factory=list)
+    statuses: frozenset[bytes] = frozenset({b"200"})
+    """What a response may have; a 503 must say when to try again."""
+    latencies: dict[bytes, list[float]] = field(default_factory=dict)
+    """By status."""
     unexpected: int = 0
+
+    def add(self, head: bytes, latency: float) -> None:
+        """One response."""
+        status = head[9:12]
+        self.latencies.setdefault(status, []).append(latency)
+        told = status != b"503" or b"\r\nretry-after:" in head.lower()
+        self.unexpected += status not in self.statuses or not told
 
 
 class _Conversation(asyncio.Protocol):
@@ -62,8 +70,7 @@ class _Conversation(asyncio.Protocol):
             return
         now = time.perf_counter()
         self._received = b""
-        self._tally.latencies.append(now - self._sent)
-        self._tally.unexpected += head[9:12] != self._tally.status
+        self._tally.add(head, now - self._sent)
         self._due += self._tally.interval
         self._plan(self._next_request(rest))
 
@@ -92,16 +99,22 @@ class _Conversation(asyncio.Protocol):
 
 
 async def keep_asking(
-    port: int, next_requests: list[NextRequest], *, seconds: float, rate: float = 0.0
+    port: int,
+    next_requests: list[NextRequest],
+    *,
+    seconds: float,
+    rate: float = 0.0,
+    statuses: Iterable[bytes] = (b"200",),
 ) -> dict[str, Any]:
     """Ask the server at `port` for `seconds`, over one connection per entry of `next_requests`.
 
     `rate` is in requests per second over all connections, evenly spread; 0 means: each as fast as it is answered.
+    `statuses` are those that a response may have; where there are several, each has its figures by its name.
     """
     loop = asyncio.get_running_loop()
     cpu, begin = time.process_time(), time.perf_counter()
     connections = len(next_requests)
-    tally = Tally(begin + seconds, interval=connections / rate if rate else 0.0)
+    tally = Tally(begin + seconds, interval=connections / rate if rate else 0.0, statuses=frozenset(statuses))
     finished = []
     async with asyncio.timeout(seconds + _LAST_RESPONSES):
         for number, next_request in enumerate(next_requests):
@@ -111,4 +124,8 @@ async def keep_asking(
             finished.append(conversation.finished)
         await asyncio.gather(*finished)
     elapsed, cpu = time.perf_counter() - begin, time.process_time() - cpu
-    return {"unexpected": tally.unexpected, **figures(tally.latencies, elapsed, cpu)}
+    found = {"unexpected": tally.unexpected}
+    if len(tally.statuses) > 1:
+        by_status = {status.decode(): each for status, each in tally.latencies.items()}
+        return {**found, **{status: figures(each, elapsed, cpu) for status, each in by_status.items()}}
+    return {**found, **figures([one for each in tally.latencies.values() for one in each], elapsed, cpu)}

@@ -14,7 +14,7 @@ from apps.cli.platform import Door, Platform
 from apps.cli.settings import ROOT, Environment, bare_environment
 from libs.local import LocalServices, free_port, run_tool
 
-_PASSWORD = "correct horse battery staple"  # ruff: ignore[hardcoded-password-string]  # of an account that lives a minute
+PASSWORD = "correct horse battery staple"  # ruff: ignore[hardcoded-password-string]  # of an account that lives a minute
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Stack:
     def sign_in(self, number: int) -> dict[str, Any]:
         """A new account's first tokens."""
         login = f"bench{number}@example.com"
-        self.ask("POST", "/v1/auth/register", {"email": login, "password": _PASSWORD})
+        self.ask("POST", "/v1/auth/register", {"email": login, "password": PASSWORD})
         tokens: dict[str, Any] = json.loads(
-            self.ask("POST", "/v1/auth/login", {"login": login, "password": _PASSWORD})
+            self.ask("POST", "/v1/auth/login", {"login": login, "password": PASSWORD})
         )
         return tokens
 

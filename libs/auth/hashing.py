@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from libs.messaging import Deadline, Overloaded
+
+_TURN = 0.000_5  # s
+_BUSY = "too many passwords are being checked"
 
 ResultT = TypeVar("ResultT")
 
@@ -20,13 +23,19 @@ def cores() -> int:
 
 
 class HashPool:
-    """Threads of its own for work that fills a core; the work must release the GIL."""
+    """Threads of its own for work that fills a core; the work must release the GIL.
+
+    What waits lies in the threads' own queue: a thread that has finished takes the next at once, however busy the event
+    loop is.
+    """
 
     def __init__(self, *, threads: int, max_wait: float) -> None:
         self.threads = threads or cores()
         self._max_wait = max_wait
-        self._free = asyncio.Semaphore(self.threads)
         self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="hash")
+        # A thread that comes back from a hash waits for the GIL as long as the event loop may keep it; 5 ms by default,
+        # a quarter of a hash. The setting is the whole process's.
+        sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
 
     async def run(self, work: Callable[[], ResultT], deadline: Deadline | None = None) -> ResultT:
         """What ``work()`` gives; raises `Overloaded`, before any work, when no thread comes free in time.
@@ -34,20 +43,19 @@ class HashPool:
         A thread cannot be stopped: when the caller is cancelled, its place stays taken until the work has ended.
         """
         wait = self._max_wait if deadline is None else min(self._max_wait, deadline.remaining)
+        if wait <= 0:
+            raise Overloaded(_BUSY)
+        running = self._executor.submit(work)
+        giving_up = asyncio.get_running_loop().call_later(wait, running.cancel)  # nothing, once it runs
         try:
-            async with asyncio.timeout(wait):
-                await self._free.acquire()
-        except TimeoutError:
-            raise Overloaded("too many passwords are being checked") from None
-        running: Future[ResultT] = self._executor.submit(work)
-        loop = asyncio.get_running_loop()
-        running.add_done_callback(lambda _: self._release(loop))
-        return await asyncio.wrap_future(running)
-
-    def _release(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give the place back from the thread; a loop that has ended needs it no more."""
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._free.release)
+            return await asyncio.wrap_future(running)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if running.cancelled() and task is not None and not task.cancelling():
+                raise Overloaded(_BUSY) from None
+            raise
+        finally:
+            giving_up.cancel()
 
     async def close(self) -> None:
         """Wait for what runs, which is a matter of milliseconds."""

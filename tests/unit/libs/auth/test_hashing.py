@@ -99,3 +99,33 @@ async def test_closing_waits_for_what_runs() -> None:
     work.end.set()
     await pool.close()
     assert await running == "done"
+
+
+async def test_a_caller_who_goes_away_while_it_waits_leaves_no_work(pool: HashPool) -> None:
+    work, left = Work(), Work()
+    running = asyncio.create_task(pool.run(work))
+    await begun(work)
+    waiting = asyncio.create_task(pool.run(left))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    work.end.set()
+    await running
+    assert await pool.run(lambda: "done") == "done"
+    assert not left.begun.is_set()
+
+
+async def test_what_waits_when_it_closes_is_refused() -> None:
+    pool = HashPool(threads=1, max_wait=10)
+    work = Work()
+    running = asyncio.create_task(pool.run(work))
+    await begun(work)
+    waiting = asyncio.create_task(pool.run(lambda: "never"))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(pool.close())
+    with pytest.raises(Overloaded):
+        await waiting
+    work.end.set()
+    await closing
+    assert await running == "done"
