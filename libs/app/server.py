@@ -60,6 +60,9 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
         in_body = cycle is not None and cycle.more_body
+        if not in_body and data.find(b"\r\n\r\n", 0, _MAX_HEAD) < 0 and len(data) > _MAX_HEAD:
+            self._refuse(HeadTooLarge())
+            return
         super().data_received(data)
         if self.cycle is not cycle:  # the head of a request is complete
             self._head_bytes = 0
@@ -80,6 +83,13 @@ class BoundedHttp(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         # An upgrade asked for in HTTP/1.0 is ignored (RFC 9110, section 7.8).
         return self.scope["http_version"] != "1.0" and super()._should_upgrade()
+
+    @override
+    def on_headers_complete(self) -> None:
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            raise ValueError("one Host is needed (RFC 9112, section 3.2)")  # the parser refuses the request
+        super().on_headers_complete()
 
     @override
     def send_400_response(self, msg: str) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from libs.app import Application, Exchange, MethodNotAllowed, NotFound, ProblemResponse, exchange_of
 from libs.gateway.authorization import Authorization, challenge
@@ -195,7 +194,7 @@ class Gate:
     async def _guard(self, app: Application, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request with a valid token through to the application, on its bearer's behalf."""
         if scope["type"] == "websocket":
-            await WebSocketClose(code=1008)(scope, receive, send)
+            await ProblemResponse(NotFound())(scope, receive, send)  # instead of the handshake
             return
         if not app.serves(scope):
             raise NotFound

@@ -20,7 +20,7 @@ from libs.amqp import (
     Publisher,
 )
 from libs.messaging.bus import Subscription
-from libs.messaging.errors import Interrupted, UnknownOperation, ValidationFailed
+from libs.messaging.errors import FieldError, Interrupted, UnknownOperation, ValidationFailed
 from libs.messaging.handlers import Handlers
 from libs.messaging.listener import Answer, answer, refusal
 from libs.messaging.metrics import INTERRUPTED_REQUESTS, SKEWED_DEADLINES
@@ -88,7 +88,8 @@ class Serving(Subscription):
             INTERRUPTED_REQUESTS.inc()
             return refusal(Interrupted(f"a server went away while it ran {name}"))
         if len(delivery.body) > self._settings.max_body:
-            return refusal(ValidationFailed(f"the body is larger than {self._settings.max_body} bytes"))
+            too_large = FieldError(field="body", message=f"It is larger than {self._settings.max_body} bytes")
+            return refusal(ValidationFailed(errors=[too_large]))
         caller, deadline, skewed = received(
             delivery, trusted=self._settings.trusted_callers, clock_skew=self._settings.clock_skew
         )

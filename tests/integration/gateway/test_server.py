@@ -225,6 +225,18 @@ class TestWire:
         assert answer.startswith(b"HTTP/1.1 431 ")
         assert b'"code":"http.head_too_large"' in answer
 
+    async def test_a_head_that_is_too_large_is_refused_in_one_piece_too(self, service: Small) -> None:
+        path = b"/" + b"a" * 100_000
+        answer = await said_to(service.public, b"GET " + path + b" HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 431 ")
+
+    @pytest.mark.parametrize("hosts", [b"", b"host: a\r\nhost: b\r\n"], ids=["none", "two"])
+    async def test_a_request_names_one_host(self, service: Small, hosts: bytes) -> None:
+        """RFC 9112, section 3.2."""
+        answer = await said_to(service.public, b"GET /quick HTTP/1.1\r\n" + hosts + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"code":"http.malformed"' in answer
+
     async def test_heads_in_small_pieces_are_fine(self, service: Small) -> None:
         request = b"GET /quick HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
         answer = await said_to(service.public, *[request[n : n + 3] for n in range(0, len(request), 3)])

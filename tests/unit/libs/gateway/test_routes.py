@@ -94,7 +94,7 @@ class TestDenyByDefault:
         answer = await ask(door.app, "POST", "/v1/clear", headers=[door.bearer(scope="notes.clear")])
         assert answer.status == 204
 
-    async def test_a_websocket_that_is_not_open_is_closed(self, door: Door) -> None:
+    async def test_a_websocket_that_is_not_open_is_not_found(self, door: Door) -> None:
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -105,7 +105,7 @@ class TestDenyByDefault:
 
         scope: Scope = {"type": "websocket", "path": "/own", "headers": [], "client": None}
         await door.app(scope, receive, send)
-        assert [message["type"] for message in sent] == ["websocket.close"]
+        assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 404)
 
 
 class TestReply:
