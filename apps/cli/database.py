@@ -21,6 +21,7 @@ def migrate() -> None:
         fail(
             "MIGRATION_DATABASE_URL: is required while Gatehouse does not run: the role that owns the schemas"
         )
+    named = "DATABASE_URL" if owner_url == variables.get("DATABASE_URL") else "MIGRATION_DATABASE_URL"
     role = migrations.role_of(variables.get("DATABASE_URL", owner_url))
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -28,11 +29,11 @@ def migrate() -> None:
             asyncio.run(migrations.migrate(owner_url, service_role=role))
         except database.DatabaseAway as error:
             if time.monotonic() > deadline:
-                fail(f"migrate: {error}")
-            say(f"migrate: {error}; trying again")
+                fail(f"{named}: {error}")
+            say(f"{named}: {error}; trying again")
             time.sleep(_PAUSE_SECONDS)
         except database.DatabaseRefused as error:
-            fail(f"migrate: {error}")
+            fail(f"{named}: {error}")
         else:
             break
     say("The database is up to date.")

@@ -24,7 +24,7 @@ from libs.local import (
     free_port,
     is_free,
     reserve,
-    run_tool,
+    run_aloud,
 )
 
 _LOOK_SECONDS = 0.2
@@ -127,11 +127,12 @@ class Foreground:
 
     def _migrate(self, platform: Platform) -> None:
         with waiting("migrations"):
-            run_tool(
+            run_aloud(
                 [sys.executable, "-m", "apps.cli.cli_main", "migrate"],
                 env=self._environment.merged(platform.operator_variables),
                 cwd=ROOT,
                 seconds=_MIGRATION_SECONDS,
+                said=say,
             )
         step("migrations", "done", f"{time.monotonic() - self._began:.1f} s")
 

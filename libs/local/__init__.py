@@ -14,7 +14,7 @@ from libs.local.service import Service
 from libs.local.services import LocalServices
 from libs.local.state import State, write_private
 from libs.local.temporary import temporary_services
-from libs.local.tool import run_tool
+from libs.local.tool import run_aloud, run_tool
 
 __all__ = [
     "AlreadyRunningError",
@@ -37,6 +37,7 @@ __all__ = [
     "is_free",
     "mailbox_of",
     "reserve",
+    "run_aloud",
     "run_tool",
     "temporary_services",
     "write_private",
