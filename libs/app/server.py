@@ -13,8 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import structlog
 import uvicorn
@@ -22,121 +21,19 @@ import uvloop
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from typing_extensions import override
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from libs.app.bootstrap import service_lifespan
-from libs.app.edge import ABORT, WRITE_ANSWER
+from libs.app.bounded_http import BoundedHttp
 from libs.app.errors import SettingsInvalid, StartFailed
 from libs.app.health import Probe, operations_routes
 from libs.app.listening import allow_open_files, bind
 from libs.app.logging import configure_logging
-from libs.app.problem import HeadTooLarge, Malformed, ProblemResponse
 from libs.app.service import ServiceApp
-from libs.messaging import AppError
 
 _log = structlog.get_logger(__name__)
 _OPERATIONS_STOP = 1  # seconds; nobody waits for a scrape
 _LARGEST_FRAME = 65_536  # bytes of one WebSocket message; what the client protocol sends is smaller
-_HEAD_SECONDS = 10.0  # from a connection's first byte, or from the first of its next request
-_MAX_HEAD = 32_768  # bytes of a request's line and headers
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, which by itself would read a head of any size and wait for it for ever."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._head_bytes = 0
-        self._head_until = 0.0
-
-    @override
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._await_head()
-
-    @override
-    def data_received(self, data: bytes) -> None:
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        in_body = cycle is not None and cycle.more_body
-        if not in_body and data.find(b"\r\n\r\n", 0, _MAX_HEAD) < 0 and len(data) > _MAX_HEAD:
-            self._refuse(HeadTooLarge())
-            return
-        super().data_received(data)
-        if self.cycle is not cycle:  # the head of a request is complete
-            self._head_bytes = 0
-            self._head_until = 0.0
-        elif not self.transport.is_closing() and self.transport.get_protocol() is self:
-            self._between_heads(0 if in_body else len(data))
-
-    @override
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        extensions: dict[str, Any] = {
-            WRITE_ANSWER: partial(_write_answer, cycle),
-            ABORT: cycle.transport.abort,
-        }
-        cycle.scope["extensions"] = extensions
-        super()._start_asgi_task(cycle, app)
-
-    @override
-    def _should_upgrade(self) -> bool:
-        # An upgrade asked for in HTTP/1.0 is ignored (RFC 9110, section 7.8).
-        return self.scope["http_version"] != "1.0" and super()._should_upgrade()
-
-    @override
-    def on_headers_complete(self) -> None:
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
-            raise ValueError("one Host is needed (RFC 9112, section 3.2)")  # the parser refuses the request
-        super().on_headers_complete()
-
-    @override
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(Malformed())
-
-    def _between_heads(self, size: int) -> None:
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        answered = cycle is None or cycle.response_complete
-        if cycle is not None and cycle.more_body:
-            if not answered:
-                return  # a body, which the application reads
-        else:
-            self._head_bytes += size
-        if self._head_bytes > _MAX_HEAD:
-            self._refuse(HeadTooLarge())
-        elif answered:
-            self._head_until = self._head_until or self.loop.time() + _HEAD_SECONDS
-            self._await_head(self._head_until - self.loop.time())
-
-    def _await_head(self, seconds: float = _HEAD_SECONDS) -> None:
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
-
-    def _refuse(self, error: AppError) -> None:
-        response = ProblemResponse(error)
-        headers = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
-        head = STATUS_LINE[error.status] + headers + b"connection: close\r\n\r\n"
-        self.transport.write(head + bytes(response.body))
-        self.transport.close()
-
-
-def _write_answer(
-    cycle: RequestResponseCycle, status: int, headers: list[tuple[bytes, bytes]], body: bytes
-) -> bool:
-    """The whole answer in one write, without looking at each header again: half of what an answer costs in uvicorn."""
-    if cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
-        return False
-    cycle.response_started = cycle.response_complete = True
-    lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
-    end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-    content = b"" if cycle.scope["method"] == "HEAD" else body
-    cycle.transport.write(b"".join([STATUS_LINE[status], *lines, end, content]))
-    cycle.message_event.set()
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True
 
 
 class ServiceServer(uvicorn.Server):
