@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from libs.app import EdgeSettings, EnvPrefix, HttpSettings, OperationsSettings, ServiceSettings
-from libs.gateway import ApiKeyCacheSettings, RevocationSettings, TokenCacheSettings
+from libs.gateway import ApiKeyCacheSettings, CookieSettings, RevocationSettings, TokenCacheSettings
 from libs.infra.jwt import TokenSettings
 from libs.infra.redis import RedisSettings
 from libs.messaging.settings import BrokerSettings
@@ -23,5 +23,6 @@ class GatewaySettings(ServiceSettings):
     tokens: TokenSettings = TokenSettings()
     token_cache: TokenCacheSettings = TokenCacheSettings()
     api_key_cache: ApiKeyCacheSettings = ApiKeyCacheSettings()
+    cookies: CookieSettings = CookieSettings()
     revocation: RevocationSettings = RevocationSettings()
     realtime: RealtimeSettings = RealtimeSettings()

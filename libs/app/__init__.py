@@ -1,7 +1,7 @@
 """How a service starts, answers and stops."""
 
 from libs.app.bootstrap import create_service_app, service_lifespan
-from libs.app.edge import ABORT, EdgeSettings, Exchange, exchange_of
+from libs.app.edge import ABORT, HANDSHAKE, EdgeSettings, Exchange, exchange_of
 from libs.app.errors import DependencyAway, SettingsInvalid, StartFailed
 from libs.app.health import Health, Probe
 from libs.app.listening import HttpSettings, OperationsSettings
@@ -31,6 +31,7 @@ from libs.app.stopping import stop_within
 
 __all__ = [
     "ABORT",
+    "HANDSHAKE",
     "PROBLEM_MEDIA_TYPE",
     "Application",
     "BodyTooLarge",

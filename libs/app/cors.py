@@ -17,7 +17,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 class Cors:
     """Answers for the allowed origins; ``*`` allows all.
 
-    Credentials are never allowed: a client shows its token in a header, and there are no cookies to protect.
+    Credentials are never allowed: a page of another origin shows its token in a header, and cookies are for our own pages.
     """
 
     def __init__(self, origins: Collection[str]) -> None:

@@ -18,6 +18,8 @@ from libs.gateway import (
     ApiKeys,
     AuthFeed,
     Authorization,
+    Cookies,
+    CookieSettings,
     Gate,
     PublicKeys,
     Revocations,
@@ -72,6 +74,10 @@ class GatewaySections(Protocol):
         """How long API keys are."""
 
     @property
+    def cookies(self) -> CookieSettings:
+        """Whether pages keep tokens in cookies."""
+
+    @property
     def revocation(self) -> RevocationSettings:
         """How revoked ones are refused."""
 
@@ -124,7 +130,13 @@ class GatewayContainer(Container):
             opened.closing("realtime", realtime.close)
             opened.dismissing("realtime", realtime.dismiss)
             opened.probing("realtime", realtime.check)
-            gate = Gate(OPERATIONS, bus=bus, authorization=authorization, open_paths=OPEN_PATHS)
+            gate = Gate(
+                OPERATIONS,
+                bus=bus,
+                authorization=authorization,
+                open_paths=OPEN_PATHS,
+                cookies=Cookies(settings.cookies, loopback=settings.http.is_loopback),
+            )
             return cls(
                 opened=opened,
                 bus=bus,

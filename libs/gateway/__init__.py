@@ -4,6 +4,7 @@ from libs.gateway.api_keys import ApiKeyCacheSettings, ApiKeys
 from libs.gateway.auth_feed import AuthFeed
 from libs.gateway.authorization import Authorization, TokenCacheSettings
 from libs.gateway.bearer import Bearer
+from libs.gateway.cookies import Cookies, CookieSettings
 from libs.gateway.documents import DOCUMENT_PATHS, document_routes
 from libs.gateway.keys import PublicKeys
 from libs.gateway.revocation import Revocations, RevocationSettings
@@ -16,6 +17,8 @@ __all__ = [
     "AuthFeed",
     "Authorization",
     "Bearer",
+    "CookieSettings",
+    "Cookies",
     "Gate",
     "PublicKeys",
     "RevocationSettings",

@@ -13,12 +13,22 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from libs.app import Application, Exchange, MethodNotAllowed, NotFound, ProblemResponse, exchange_of
+from libs.app import (
+    HANDSHAKE,
+    Application,
+    Exchange,
+    MethodNotAllowed,
+    NotFound,
+    ProblemResponse,
+    exchange_of,
+)
 from libs.gateway.authorization import Authorization, challenge
+from libs.gateway.cookies import Cookies
 from libs.gateway.incoming import ClientGone, Incoming
 from libs.gateway.oauth import OAuthIncoming, refusal
 from libs.messaging import (
     AUTHENTICATED,
+    PUBLIC,
     AnyOperation,
     AppError,
     Bus,
@@ -40,12 +50,16 @@ _MAX_LANGUAGE = 100  # characters
 class ContractRoute:
     """One operation at one method of a path: judge the caller, pass the body on, give the reply back as it is."""
 
-    def __init__(self, operation: AnyOperation, http: Http, bus: Bus, authorization: Authorization) -> None:
+    def __init__(
+        self, operation: AnyOperation, http: Http, bus: Bus, authorization: Authorization, cookies: Cookies
+    ) -> None:
         self.operation = operation
         self.http = http
         self._bus = bus
         self._authorization = authorization
         self._incoming = OAuthIncoming(operation, http) if http.oauth else Incoming(operation, http)
+        self._cookies = cookies
+        self._concerns_cookies = cookies.concern(operation)
         self._accepted = TypeAdapter[Any](http.accepted) if http.accepted else None
         self._has_reply = http.status != HTTPStatus.NO_CONTENT
         self._headers = [(b"content-type", b"application/json")] if self._has_reply else []
@@ -62,10 +76,10 @@ class ContractRoute:
         exchange = exchange_of(scope)
         try:
             # The token comes first: whoever has none learns nothing about what else is wrong.
-            identity = await self._authorization.admit(
-                self.operation.access, exchange.headers.get(b"authorization")
-            )
+            identity = await self._identity(scope["method"], exchange)
             body = await self._incoming.read(exchange, scope["query_string"], path)
+            if self._concerns_cookies:
+                body = self._cookies.presented(self.operation, exchange.headers, body)
             reply = await self._bus.forward(self.operation, body, caller_of(exchange, identity))
         except AppError as error:
             answer = (
@@ -79,10 +93,20 @@ class ContractRoute:
         else:
             await self._reply(reply, exchange)
 
+    async def _identity(self, method: str, exchange: Exchange) -> Identity | None:
+        access = self.operation.access
+        if access is PUBLIC:
+            return None
+        return await self._authorization.admit(access, self._cookies.authorization(method, exchange.headers))
+
     def _reply(self, reply: bytes, exchange: Exchange) -> Awaitable[None]:
+        headers = self._headers
+        if self._concerns_cookies:
+            reply, cookies = self._cookies.given(self.operation, exchange.headers, reply)
+            headers = [*headers, *cookies]
         if not self._has_reply:
-            return exchange.answer(self.http.status, self._headers, b"")
-        headers = [*self._headers, (b"content-length", b"%d" % len(reply))]
+            return exchange.answer(self.http.status, headers, b"")
+        headers = [*headers, (b"content-length", b"%d" % len(reply))]
         status = self.http.status if self._accepted is None else self._status_of(reply, self._accepted)
         return exchange.answer(status, headers, reply)
 
@@ -144,14 +168,16 @@ class Gate:
         bus: Bus,
         authorization: Authorization,
         open_paths: Collection[str],
+        cookies: Cookies,
     ) -> None:
         self._authorization = authorization
+        self._cookies = cookies
         self._open = frozenset(open_paths)
         self._fixed: dict[str, Resource] = {}
         self._templates: dict[str, tuple[re.Pattern[str], Resource]] = {}
         for operation in operations:
             if operation.http is not None:
-                route = ContractRoute(operation, operation.http, bus, authorization)
+                route = ContractRoute(operation, operation.http, bus, authorization, cookies)
                 self._resource(operation.http.path).add(route)
 
     @property
@@ -162,6 +188,7 @@ class Gate:
 
     def before(self, app: Application) -> ASGIApp:
         """The application behind the gate."""
+        cookies = self._cookies
 
         def gate(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             path = scope["path"]
@@ -172,6 +199,8 @@ class Gate:
                     resource, fields = found
                     return resource.answer(scope, receive, send, fields)
             if path in self._open:
+                if scope["type"] == "websocket":
+                    scope[HANDSHAKE] = cookies.handshake(dict(scope["headers"]))
                 return app(scope, receive, send)
             return self._guard(app, scope, receive, send)
 
@@ -200,7 +229,8 @@ class Gate:
             raise NotFound
         exchange = exchange_of(scope)
         try:
-            identity = await self._authorization.admit(AUTHENTICATED, exchange.headers.get(b"authorization"))
+            shown = self._cookies.authorization(scope["method"], exchange.headers)
+            identity = await self._authorization.admit(AUTHENTICATED, shown)
         except AppError as error:
             await ProblemResponse(error, challenge(error))(scope, receive, send)
             return

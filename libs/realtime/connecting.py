@@ -22,7 +22,9 @@ VERSION = "gatehouse"
 
 async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     """Let a client in, and subscribe it to the channels that are its own."""
-    who = await session.node.credentials.connection(request.token)
+    # A client whose token came with the handshake, in a cookie, has none to refresh: it connects again when told to.
+    refreshes = bool(request.token) or not session.handshake_token
+    who = await session.node.credentials.connection(request.token or session.handshake_token)
     session.become(who)  # at once after the check: a revocation that comes now finds the session
     session.node.wheel.add(session)
     subs = await _personal(session, who, request)
@@ -31,8 +33,8 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     return ConnectResult(
         client=session.id,
         version=VERSION,
-        expires=who.expires_at is not None,
-        ttl=seconds_left(who.expires_at),
+        expires=refreshes and who.expires_at is not None,
+        ttl=seconds_left(who.expires_at) if refreshes else 0,
         subs=subs,
         ping=round(settings.ping_interval),
         pong=True,

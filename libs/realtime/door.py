@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
-from libs.app import ProblemResponse
+from libs.app import HANDSHAKE, ProblemResponse
 from libs.messaging import AppError, Client
 from libs.realtime.asgi import AsgiSocket
 from libs.realtime.commands import HANDLERS
@@ -39,6 +39,7 @@ class WebSocketDoor:
         client = Client((scope.get("client") or ("",))[0], headers.get(b"user-agent", b"").decode("latin-1"))
         subprotocol = next((one for one in (_PROTOBUF, _JSON) if one in scope["subprotocols"]), None)
         binary = subprotocol == _PROTOBUF or (subprotocol is None and _asks_for_protobuf(scope))
+        token = scope.get(HANDSHAKE, "")
         accept = {"type": "websocket.accept", "subprotocol": subprotocol}
         bounds = {
             "max_message": self._node.settings.max_message,
@@ -47,13 +48,13 @@ class WebSocketDoor:
         hand_over = scope.get("extensions", {}).get(EXTENSION)
         if hand_over is not None:
             socket = Socket(PROTOBUF_SOCKET if binary else JSON_SOCKET, **bounds)
-            session = Session(self._node, socket, client, HANDLERS)
+            session = Session(self._node, socket, client, HANDLERS, token=token)
             if await hand_over(accept, socket, session):
                 self._node.open(session)
             return
         messages = PROTOBUF_MESSAGES if binary else JSON_MESSAGES
         connection = AsgiSocket(messages, text=not binary, **bounds)
-        session = Session(self._node, connection, client, HANDLERS)
+        session = Session(self._node, connection, client, HANDLERS, token=token)
         await send(accept)
         self._node.open(session)
         await connection.serve(session, receive, send)

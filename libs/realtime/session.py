@@ -69,6 +69,7 @@ class Session:
         "awaiting_pong",
         "closed",
         "connection",
+        "handshake_token",
         "id",
         "node",
         "spoke",
@@ -77,9 +78,16 @@ class Session:
     )
 
     def __init__(
-        self, node: Node, connection: Connection, client: Client, handlers: Mapping[type[Request], Handler]
+        self,
+        node: Node,
+        connection: Connection,
+        client: Client,
+        handlers: Mapping[type[Request], Handler],
+        *,
+        token: str = "",
     ) -> None:
         self.node = node
+        self.handshake_token = token
         self.connection = connection
         self.id = str(uuid.uuid4())
         self.who: Who | None = None

@@ -25,7 +25,15 @@ from libs.domain.auth import (
 from libs.domain.auth import (
     Revocations as RevokedPage,
 )
-from libs.gateway import Authorization, Gate, PublicKeys, Revocations, RevocationSettings
+from libs.gateway import (
+    Authorization,
+    Cookies,
+    CookieSettings,
+    Gate,
+    PublicKeys,
+    Revocations,
+    RevocationSettings,
+)
 from libs.infra.jwt import SigningKey, TokenSettings, TokenVerifier
 from libs.messaging import AnyOperation, Caller, Empty, Handlers, Overloaded
 from libs.messaging.memory import MemoryBus
@@ -98,7 +106,12 @@ class Door:
     """The gate of some operations, before an application of its own."""
 
     def __init__(
-        self, operations: Sequence[AnyOperation], *, open_paths: Collection[str] = (), max_body: int = 65_536
+        self,
+        operations: Sequence[AnyOperation],
+        *,
+        open_paths: Collection[str] = (),
+        max_body: int = 65_536,
+        cookies: CookieSettings | None = None,
     ) -> None:
         self.issuer = Issuer()
         self.bus = MemoryBus()
@@ -108,7 +121,13 @@ class Door:
         self.revocations = Revocations(RevocationSettings())
         self.revocations.confirm()
         self.authorization = Authorization(self.verifier, self.keys, self.revocations)
-        self.gate = Gate(operations, bus=self.bus, authorization=self.authorization, open_paths=open_paths)
+        self.gate = Gate(
+            operations,
+            bus=self.bus,
+            authorization=self.authorization,
+            open_paths=open_paths,
+            cookies=Cookies(cookies or CookieSettings(), loopback=True),
+        )
         self.behind = FastAPI(openapi_url=None)
         render_errors(self.behind)
         self.app: ASGIApp = Edge(

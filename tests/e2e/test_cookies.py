@@ -1,0 +1,91 @@
+"""A web page that keeps its tokens in cookies, and pages of others that would like to use them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
+
+from tests.fixtures.accounts import PASSWORD
+from tests.fixtures.database import MigratedDatabase
+from tests.fixtures.platform import auth_process, gateway_process, running, url_of
+from tests.fixtures.services import SessionServices, Vhost
+
+EVIL = "https://evil.example"
+
+
+@pytest.fixture
+async def page(
+    services: SessionServices, vhost: Vhost, database: MigratedDatabase, tmp_path: Path
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A page of the gateway's own origin, with a browser's cookies."""
+    auth = auth_process(services, vhost, database, tmp_path)
+    gateway = gateway_process(services, vhost, tmp_path, GATEWAY_COOKIE_SECURE="false")
+    async with running(auth, gateway):
+        url = url_of(gateway)
+        own = {"origin": url, "sec-fetch-site": "same-origin", "x-gatehouse-cookies": "1"}
+        async with httpx.AsyncClient(base_url=url, headers=own, timeout=30) as client:
+            ann = {"email": "ann@example.com", "password": PASSWORD}
+            await client.post("/v1/auth/register", json=ann)
+            login = await client.post("/v1/auth/login", json={"login": ann["email"], "password": PASSWORD})
+            assert login.status_code == 200
+            assert not {"access_token", "refresh_token"} & login.json().keys()
+            yield client
+
+
+async def test_a_page_lives_with_cookies_alone(page: httpx.AsyncClient) -> None:
+    assert (await page.get("/v1/auth/me")).status_code == 200
+    before = dict(page.cookies)
+    assert (await page.post("/v1/auth/refresh", json={})).status_code == 200
+    assert dict(page.cookies).keys() == before.keys()
+    assert dict(page.cookies) != before
+    assert (await page.get("/v1/auth/me")).status_code == 200
+    assert (await page.post("/v1/auth/logout")).status_code == 204
+    assert dict(page.cookies) == {}
+    assert (await page.get("/v1/auth/me")).status_code == 401
+
+
+async def test_a_foreign_page_gets_nothing_done(page: httpx.AsyncClient) -> None:
+    for headers in (
+        {"origin": EVIL, "sec-fetch-site": "cross-site", "x-gatehouse-cookies": ""},
+        {"origin": EVIL, "sec-fetch-site": "cross-site"},
+        {"x-gatehouse-cookies": ""},
+        {"origin": "null"},
+    ):
+        for path in ("/v1/auth/logout", "/v1/auth/logout/all"):
+            refused = await page.post(path, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "http.cross_site")
+    asked = {"access-control-request-method": "POST", "access-control-request-headers": "x-gatehouse-cookies"}
+    preflight = await page.options("/v1/auth/logout", headers={"origin": EVIL, **asked})
+    assert "access-control-allow-origin" not in preflight.headers
+    assert (await page.get("/v1/auth/me")).status_code == 200
+
+
+async def test_a_websocket_opens_by_cookie_from_the_own_origin_only(page: httpx.AsyncClient) -> None:
+    address = str(page.base_url).replace("http", "ws").rstrip("/") + "/connection/websocket"
+    own = str(page.base_url).rstrip("/")
+    cookie = {"cookie": "; ".join(f"{name}={value}" for name, value in page.cookies.items())}
+    hello = json.dumps({"id": 1, "connect": {}})
+    async with asyncio.timeout(30):
+        async with connect(address, origin=Origin(own), additional_headers=cookie, proxy=None) as socket:
+            await socket.send(hello)
+            assert "connect" in json.loads(await socket.recv())
+            assert (await page.post("/v1/auth/logout")).status_code == 204
+            with pytest.raises(ConnectionClosed) as closed:
+                await socket.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 3500
+        with pytest.raises(InvalidStatus):
+            async with connect(address, origin=Origin(EVIL), additional_headers=cookie, proxy=None):
+                pass
+        async with connect(address, additional_headers=cookie, proxy=None) as socket:
+            await socket.send(hello)
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
