@@ -8,10 +8,12 @@ from libs.app import EnvPrefix, OperationsSettings, ServiceSettings
 from libs.auth import (
     ApiKeySettings,
     BreachSettings,
+    ClaimsSettings,
     HousekeepingSettings,
     KeySettings,
     MailSettings,
     PasswordSettings,
+    RoleSettings,
     SessionSettings,
     ThrottleSettings,
 )
@@ -37,6 +39,8 @@ class AuthSettings(ServiceSettings):
     breaches: BreachSettings = BreachSettings()
     throttles: ThrottleSettings = ThrottleSettings()
     api_keys: ApiKeySettings = ApiKeySettings()
+    roles: RoleSettings = RoleSettings()
+    claims: ClaimsSettings = ClaimsSettings()
     outbox: OutboxSettings = OutboxSettings()
     mail: MailSettings = MailSettings()
     smtp: Annotated[SmtpSettings, EnvPrefix("AUTH_")] = SmtpSettings()

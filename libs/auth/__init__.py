@@ -7,6 +7,7 @@ from libs.auth.chores import Chore, Chores
 from libs.auth.closing import Closing
 from libs.auth.departures import Departures
 from libs.auth.endings import Endings
+from libs.auth.extra_claims import ClaimsSettings
 from libs.auth.handlers import SERVICE, control_listeners, handlers
 from libs.auth.hashing import HashPool
 from libs.auth.imports import AccountImport, FileUnreadable, Format, ImportReport
@@ -28,6 +29,7 @@ from libs.auth.password_proof import PasswordProof
 from libs.auth.passwords import Passwords
 from libs.auth.recent_sign_in import RecentSignIn
 from libs.auth.repository import Storage
+from libs.auth.roles import Roles, RoleSettings
 from libs.auth.rules import Rules, RuleSections
 from libs.auth.sessions import Sessions
 from libs.auth.settings import HousekeepingSettings, KeySettings, PasswordSettings, SessionSettings
@@ -58,6 +60,7 @@ __all__ = [
     "Breaches",
     "Chore",
     "Chores",
+    "ClaimsSettings",
     "Closing",
     "Departures",
     "Endings",
@@ -84,6 +87,8 @@ __all__ = [
     "Rates",
     "RecentSignIn",
     "RedisStore",
+    "RoleSettings",
+    "Roles",
     "Rotation",
     "RuleSections",
     "Rules",

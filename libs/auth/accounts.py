@@ -104,6 +104,7 @@ class Accounts:
             raise InvalidCredentials
         if self._verified_first and not login.verified:
             raise EmailUnverified
+        new = await self._sessions.prepare(login.account_id)
         rehashed = await self._rehashed(kept, password, caller.deadline)
         async with self._storage.transaction() as stored:
             # The password may have been changed, or the account shut, while it was being checked.
@@ -111,7 +112,7 @@ class Accounts:
                 raise InvalidCredentials
             if rehashed:
                 await stored.accounts.rehash(login.account_id, old=kept, new=rehashed)
-            tokens = await self._sessions.start(stored, login.account_id, origin, methods=_BY_PASSWORD)
+            tokens = await self._sessions.start(stored, new, origin, methods=_BY_PASSWORD)
             await stored.audit.add(
                 "session.started", account_id=login.account_id, session_id=tokens.session_id, origin=origin
             )

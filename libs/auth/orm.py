@@ -94,7 +94,6 @@ class SessionRow(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey(AccountRow.id, ondelete="CASCADE"))
     authenticated_at: Mapped[datetime]
     methods: Mapped[list[str]]
-    scope: Mapped[str] = mapped_column(server_default="")
     created_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     expires_at: Mapped[datetime]

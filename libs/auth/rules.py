@@ -10,6 +10,7 @@ from libs.auth.breaches import Breaches
 from libs.auth.closing import Closing
 from libs.auth.departures import Departures
 from libs.auth.endings import Endings
+from libs.auth.extra_claims import ClaimsSettings, ExtraClaimsSource
 from libs.auth.hashing import HashPool
 from libs.auth.keys import Keys
 from libs.auth.machines import ApiKeys, ApiKeySettings, ServiceAccounts
@@ -18,12 +19,14 @@ from libs.auth.password_proof import PasswordProof
 from libs.auth.passwords import Passwords
 from libs.auth.recent_sign_in import RecentSignIn
 from libs.auth.repository import Storage
+from libs.auth.roles import Roles, RoleSettings
 from libs.auth.sessions import Sessions
 from libs.auth.settings import KeySettings, PasswordSettings, SessionSettings
 from libs.auth.throttling import Attempts, Store, ThrottleSettings
 from libs.auth.tokens import AccessTokens
 from libs.infra.clock import Clock
 from libs.infra.jwt import TokenSettings
+from libs.messaging import Bus
 
 
 class RuleSections(Protocol):
@@ -50,6 +53,14 @@ class RuleSections(Protocol):
         """What API keys there may be."""
 
     @property
+    def roles(self) -> RoleSettings:
+        """What roles allow."""
+
+    @property
+    def claims(self) -> ClaimsSettings:
+        """Who adds claims to access tokens."""
+
+    @property
     def throttles(self) -> ThrottleSettings:
         """How failures slow down."""
 
@@ -68,6 +79,7 @@ class Rules:
     passwords: Passwords
     proof: PasswordProof
     recent: RecentSignIn
+    roles: Roles
     endings: Endings
     api_keys: ApiKeys
     service_accounts: ServiceAccounts
@@ -83,9 +95,10 @@ class Rules:
         breaches: Breaches,
         counts: Store,
         clock: Clock,
+        bus: Bus | None = None,
         verified_first: bool = False,
     ) -> Self:
-        """The rules over one database; ``counts`` remembers failures.
+        """The rules over one database; ``counts`` remembers failures, ``bus`` reaches who adds claims.
 
         With ``verified_first`` nobody signs in before the account's address is verified.
         """
@@ -95,8 +108,10 @@ class Rules:
         attempts = Attempts(counts, settings.throttles, secrets=settings.keys.secrets, clock=clock)
         endings = Endings(settings.sessions, clock)
         recent = RecentSignIn(settings.sessions, clock)
-        proof = PasswordProof(storage, passwords)
-        sessions = Sessions(storage, keys, access_tokens, endings, settings.sessions, clock)
+        proof = PasswordProof(storage, passwords, attempts)
+        roles = Roles(settings.roles, endings, clock)
+        extra = ExtraClaimsSource(settings.claims, bus)
+        sessions = Sessions(storage, keys, access_tokens, endings, roles, extra, settings.sessions, clock)
         return cls(
             storage=storage,
             keys=keys,
@@ -108,6 +123,7 @@ class Rules:
             passwords=passwords,
             proof=proof,
             recent=recent,
+            roles=roles,
             endings=endings,
             api_keys=ApiKeys(storage, endings, settings.api_keys, clock),
             service_accounts=ServiceAccounts(storage, keys, access_tokens, endings, clock),

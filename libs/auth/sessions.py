@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from libs.auth.callers import Origin
 from libs.auth.endings import Endings
+from libs.auth.extra_claims import ExtraClaimsSource
 from libs.auth.families import Verdict, judge
 from libs.auth.keys import Keys
-from libs.auth.repository import Rotation, Storage, Stored
+from libs.auth.repository import Rotated, Rotation, Storage, Stored
+from libs.auth.roles import Roles
 from libs.auth.settings import SessionSettings
 from libs.auth.tokens import (
     AccessTokens,
@@ -43,6 +47,15 @@ from libs.messaging import Caller, new_message_id
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that may start, and what its first token says beside."""
+
+    id: UUID
+    account_id: UUID
+    extra: dict[str, Any] | None = field(default=None, repr=False)
+
+
 class Sessions:
     """The sessions of all accounts."""
 
@@ -52,6 +65,8 @@ class Sessions:
         keys: Keys,
         access_tokens: AccessTokens,
         endings: Endings,
+        roles: Roles,
+        extra_claims: ExtraClaimsSource,
         settings: SessionSettings,
         clock: Clock,
     ) -> None:
@@ -59,27 +74,38 @@ class Sessions:
         self._keys = keys
         self._access_tokens = access_tokens
         self._endings = endings
+        self._roles = roles
+        self._extra_claims = extra_claims
         self._settings = settings
         self._idle = timedelta(seconds=settings.idle_seconds)
         self._clock = clock
 
+    async def prepare(self, account_id: UUID) -> NewSession:
+        """What a new session needs from others, before the transaction that starts it; raises `Unavailable`."""
+        new = NewSession(UUID(new_message_id()), account_id)
+        if not self._extra_claims.asks:
+            return new
+        async with self._storage.reading() as stored:
+            scope = self._roles.scope(await stored.roles.of(account_id))
+        return replace(new, extra=await self._extra_claims.of(account_id, new.id, scope))
+
     async def start(
-        self, stored: Stored, account_id: UUID, origin: Origin, *, methods: tuple[str, ...]
+        self, stored: Stored, new: NewSession, origin: Origin, *, methods: tuple[str, ...]
     ) -> TokenPair:
-        """A new session of an account that has just proved itself by ``methods`` (RFC 8176), and its first tokens."""
+        """The session of an account that has just proved itself by ``methods`` (RFC 8176), and its first tokens."""
         now = self._clock.now()
         session = LiveSession(
-            id=UUID(new_message_id()),
-            account_id=account_id,
+            id=new.id,
+            account_id=new.account_id,
             authenticated_at=now,
             methods=methods,
-            scope="",
+            roles=await stored.roles.of(new.account_id),
             expires_at=now + timedelta(seconds=self._settings.absolute_seconds),
         )
         refresh_token = new_refresh_token()
         waits_until = min(now + self._idle, session.expires_at)
         await stored.sessions.add(session, origin, token=digest(refresh_token), token_expires_at=waits_until)
-        return self._pair(session, refresh_token, waits_until, now)
+        return self._pair(session, refresh_token, waits_until, now, new.extra)
 
     async def refresh(self, request: RefreshRequest, caller: Caller) -> TokenPair:
         """New tokens for a refresh token; raises `RefreshInvalid` or `SessionEnded`."""
@@ -96,13 +122,18 @@ class Sessions:
         async with self._storage.reading() as stored:
             rotated = await stored.sessions.rotate(rotation, origin)
         if rotated is not None:
-            return self._pair(rotated.session, successor, rotated.expires_at, now)
-        return await self._refresh_with_spent(presented, successor, rotation, origin)
+            going_on, token = rotated, successor
+        else:
+            going_on, token = await self._refresh_with_spent(presented, successor, rotation, origin)
+        session = going_on.session
+        # Where the claims are required and missing, the same token is presented again, and gives the same successor.
+        extra = await self._extra_claims.of(session.account_id, session.id, self._roles.scope(session.roles))
+        return self._pair(session, token, going_on.expires_at, now, extra)
 
     async def _refresh_with_spent(
         self, presented: str, successor: str, rotation: Rotation, origin: Origin
-    ) -> TokenPair:
-        """What comes of a token that is not the live one of a session that goes on."""
+    ) -> tuple[Rotated, str]:
+        """What comes of a token that is not the live one of a session that goes on: the session and its live token."""
         async with self._storage.reading() as stored:
             token = await stored.sessions.presented(rotation.presented)
         if token is None:
@@ -115,12 +146,12 @@ class Sessions:
                 verdict = judge(token, rotation.now, self._settings)
                 if verdict is Verdict.AGAIN:
                     waits_until = await stored.sessions.rotate_again(token.session, rotation)
-                    return self._pair(token.session, successor, waits_until, rotation.now)
+                    return Rotated(token.session, waits_until), successor
                 if verdict is Verdict.REUSED:
                     await self._endings.one(stored, token.session.id, "refresh_reused", origin)
         if verdict is Verdict.SAME:
             same = open_successor(presented, token.successor or b"")
-            return self._pair(token.session, same, token.live_expires_at or rotation.now, rotation.now)
+            return Rotated(token.session, token.live_expires_at or rotation.now), same
         _log.info("refresh_refused", session_id=str(token.session.id), verdict=verdict.name)
         raise SessionEnded if verdict is Verdict.ENDED else RefreshInvalid
 
@@ -151,9 +182,17 @@ class Sessions:
         return Validation(active=False, reason=SessionEnded.code)
 
     def _pair(
-        self, session: LiveSession, refresh_token: str, waits_until: datetime, now: datetime
+        self,
+        session: LiveSession,
+        refresh_token: str,
+        waits_until: datetime,
+        now: datetime,
+        extra: dict[str, Any] | None,
     ) -> TokenPair:
-        access_token, expires_in = self._access_tokens.issue(session, self._keys.signing)
+        scope = self._roles.scope(session.roles)
+        access_token, expires_in = self._access_tokens.issue(
+            session, self._keys.signing, scope=scope, extra=extra
+        )
         return TokenPair(
             access_token=access_token,
             expires_in=expires_in,

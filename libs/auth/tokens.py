@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from libs.auth.sealing import Sealer, derived_key
@@ -29,7 +30,7 @@ class LiveSession:
     account_id: UUID
     authenticated_at: datetime
     methods: tuple[str, ...]
-    scope: str
+    roles: tuple[str, ...]
     expires_at: datetime
 
 
@@ -64,8 +65,10 @@ class AccessTokens:
         self._jitter = min(sessions.access_jitter, sessions.access_seconds // 2)
         self._clock = clock
 
-    def issue(self, session: LiveSession, key: SigningKey) -> tuple[str, int]:
-        """A token of the session, and the seconds it lives."""
+    def issue(
+        self, session: LiveSession, key: SigningKey, *, scope: str, extra: dict[str, Any] | None = None
+    ) -> tuple[str, int]:
+        """A token of the session with these scopes and extra claims, and the seconds it lives."""
         now, expires = self._lifetime()
         expires = min(expires, int(session.expires_at.timestamp()))
         claims = Claims(
@@ -77,9 +80,10 @@ class AccessTokens:
             jti=new_message_id(),
             iat=now,
             exp=expires,
-            scope=session.scope,
+            scope=scope,
             auth_time=int(session.authenticated_at.timestamp()),
             amr=session.methods,
+            ext=extra,
         )
         return key.sign(claims), expires - now
 

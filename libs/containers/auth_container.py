@@ -140,6 +140,7 @@ class AuthContainer(Container):
                 breaches=breaches,
                 counts=counts,
                 clock=SystemClock(),
+                bus=bus,
                 verified_first=settings.mail.verification == "required",
             )
             await rules.keys.load()

@@ -47,12 +47,13 @@ class CodeSignIn:
         """
         opened = await self._requests.attempt(request.request_id, request.code, caller, Purpose.CODE)
         origin = Origin.of(caller)
+        new = await self._sessions.prepare(opened.account_id)
         async with self._storage.transaction() as stored:
             owner = await self._requests.close(stored, opened)
             claimed = await self._ownership.claim(stored, owner, origin)
             if claimed is not None and PASSWORD in claimed.dropped:
                 await self._notices.tell(stored, Template.PASSWORD_REMOVED, owner, caller)
-            tokens = await self._sessions.start(stored, owner.account_id, origin, methods=_BY_CODE)
+            tokens = await self._sessions.start(stored, new, origin, methods=_BY_CODE)
             await stored.audit.add(
                 "session.started", account_id=owner.account_id, session_id=tokens.session_id, origin=origin
             )

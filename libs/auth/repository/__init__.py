@@ -5,7 +5,8 @@ from libs.auth.repository.audit import Happened
 from libs.auth.repository.housekeeping import HousekeepingRepository
 from libs.auth.repository.mail import NewRequest, SealedLetter
 from libs.auth.repository.owners import Owner
-from libs.auth.repository.sessions import Ended, Rotated, Rotation
+from libs.auth.repository.rotation import Rotated, Rotation
+from libs.auth.repository.sessions import Ended
 from libs.auth.repository.storage import Storage, Stored
 
 __all__ = [

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert, select, union_all, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.callers import Origin
@@ -16,29 +16,12 @@ from libs.auth.families import PresentedToken
 from libs.auth.orm import ACCOUNTS, REFRESH_TOKENS, SESSIONS
 from libs.auth.repository.accounts import ACTIVE
 from libs.auth.repository.machine_rows import MACHINE_SESSIONS
+from libs.auth.repository.role_rows import roles_of
+from libs.auth.repository.rotation import ROTATE, Rotated, Rotation, live_session, presented_token
 from libs.auth.tokens import LiveSession
 
 _session = SESSIONS.c
 _token = REFRESH_TOKENS.c
-
-
-@dataclass(frozen=True, slots=True)
-class Rotation:
-    """One exchange of a refresh token: hashes, the sealed successor, and until when that one waits for its use."""
-
-    presented: bytes
-    successor: bytes
-    sealed: bytes
-    now: datetime
-    idle_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Rotated:
-    """The session, and until when its new live token waits for its use."""
-
-    session: LiveSession
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,62 +30,6 @@ class Ended:
 
     id: UUID
     account_id: UUID
-
-
-def _rotation() -> Select[*tuple[Any, ...]]:
-    """Exchange the live token of a session in one statement.
-
-    The session's row is locked first, as everything that ends sessions does; so a session that ends is not refreshed
-    a moment later, and of two requests with the same token one finds it spent.
-    """
-    session = (
-        update(SESSIONS)
-        .where(
-            _token.hash == bindparam("presented"),
-            _token.used_at.is_(None),
-            _token.expires_at > bindparam("now"),
-            _session.id == _token.session_id,
-            _session.ended_at.is_(None),
-            _session.expires_at > bindparam("now"),
-            ACCOUNTS.c.id == _session.account_id,
-            ACCOUNTS.c.status == ACTIVE,
-        )
-        .values(last_seen_at=bindparam("now"), ip=bindparam("ip"), user_agent=bindparam("user_agent"))
-        .returning(*SESSIONS.c)
-        .cte("session")
-    )
-    spent = (
-        update(REFRESH_TOKENS)
-        .where(
-            _token.hash == bindparam("presented"),
-            _token.used_at.is_(None),
-            _token.session_id == session.c.id,
-        )
-        .values(used_at=bindparam("now"), rotated_at=bindparam("now"), successor=bindparam("sealed"))
-        .returning(_token.session_id, _token.hash)
-        .cte("spent")
-    )
-    born = (
-        insert(REFRESH_TOKENS)
-        .from_select(
-            ["hash", "session_id", "parent", "issued_at", "expires_at"],
-            select(
-                bindparam("successor", type_=_token.hash.type),
-                session.c.id,
-                spent.c.hash,
-                bindparam("now", type_=_token.issued_at.type),
-                func.least(bindparam("idle_until", type_=_token.expires_at.type), session.c.expires_at),
-            ).join_from(session, spent, spent.c.session_id == session.c.id),
-        )
-        .returning(_token.session_id, _token.expires_at)
-        .cte("born")
-    )
-    return select(session, born.c.expires_at.label("token_expires_at")).join_from(
-        session, born, born.c.session_id == session.c.id
-    )
-
-
-_ROTATE = _rotation()
 
 
 class SessionRepository:
@@ -122,7 +49,6 @@ class SessionRepository:
                 account_id=session.account_id,
                 authenticated_at=started,
                 methods=list(session.methods),
-                scope=session.scope,
                 created_at=started,
                 last_seen_at=started,
                 expires_at=session.expires_at,
@@ -139,7 +65,7 @@ class SessionRepository:
     async def rotate(self, rotation: Rotation, origin: Origin) -> Rotated | None:
         """Exchange the live token of a session that goes on, in one round trip; None where it is no such token."""
         found = await self._session.execute(
-            _ROTATE,
+            ROTATE,
             {
                 "presented": rotation.presented,
                 "successor": rotation.successor,
@@ -151,7 +77,7 @@ class SessionRepository:
             },
         )
         row = found.first()
-        return None if row is None else Rotated(_live_session(row), row.token_expires_at)
+        return None if row is None else Rotated(live_session(row), row.token_expires_at)
 
     async def lock(self, session_id: UUID) -> None:
         """Let nobody refresh or end this session until the transaction ends."""
@@ -171,6 +97,7 @@ class SessionRepository:
                 _token.successor,
                 func.coalesce(live.c.parent == token, False).label("parent_of_live"),
                 live.c.expires_at.label("live_expires_at"),
+                roles_of(_session.account_id),
             )
             .join_from(SESSIONS, REFRESH_TOKENS, _session.id == _token.session_id)
             .join(ACCOUNTS, ACCOUNTS.c.id == _session.account_id)
@@ -178,7 +105,7 @@ class SessionRepository:
             .where(_token.hash == token)
         )
         row = found.first()
-        return None if row is None else _presented_token(row)
+        return None if row is None else presented_token(row)
 
     async def rotate_again(self, session: LiveSession, rotation: Rotation) -> datetime:
         """Replace the live token, which never arrived, by another successor of the same token; says until when it waits."""
@@ -290,22 +217,3 @@ class SessionRepository:
         if after is not None:
             page = page.where(ended.c.id > after)
         return [(row.id, row.ended_at) for row in await self._session.execute(page)]
-
-
-def _live_session(row: Row[Any]) -> LiveSession:
-    return LiveSession(
-        row.id, row.account_id, row.authenticated_at, tuple(row.methods), row.scope, row.expires_at
-    )
-
-
-def _presented_token(row: Row[Any]) -> PresentedToken:
-    return PresentedToken(
-        session=_live_session(row),
-        open=row.open,
-        expires_at=row.token_expires_at,
-        used_at=row.used_at,
-        rotated_at=row.rotated_at,
-        successor=row.successor,
-        parent_of_live=row.parent_of_live,
-        live_expires_at=row.live_expires_at,
-    )

@@ -17,6 +17,7 @@ from libs.auth.repository.keys import KeyRepository
 from libs.auth.repository.machines import MachineRepository
 from libs.auth.repository.mail import MailRepository
 from libs.auth.repository.owners import OwnerRepository
+from libs.auth.repository.roles import RoleRepository
 from libs.auth.repository.sessions import SessionRepository
 from libs.infra.database import Database, DatabaseAway
 from libs.messaging import Event, EventMessage, Unavailable
@@ -38,6 +39,7 @@ class Stored:
         self.machines = MachineRepository(session)
         self.mail = MailRepository(session)
         self.owners = OwnerRepository(session)
+        self.roles = RoleRepository(session)
         self.housekeeping = HousekeepingRepository(session, outbox)
         self._session = session
         self._outbox = outbox

@@ -1,6 +1,7 @@
 """The language of identity: its contract, what it carries, and its errors."""
 
 from libs.domain.auth.audit import AUDITED, AuditEntry, SecurityEvent
+from libs.domain.auth.claims import EXTRA_CLAIMS_MAX_BYTES, ClaimsRequest, ExtraClaims, claims_operation
 from libs.domain.auth.contract import (
     ACCOUNT_DISABLED,
     ACCOUNT_REGISTERED,
@@ -53,12 +54,14 @@ from libs.domain.auth.dto import (
 )
 from libs.domain.auth.errors import (
     AccountExists,
+    AccountNotFound,
     ApiKeyNotFound,
     ClientInvalid,
     CodeInvalid,
     EmailUnverified,
     EmailVerified,
     InvalidCredentials,
+    LastAdmin,
     MailOff,
     RefreshInvalid,
     ScopeInvalid,
@@ -76,6 +79,7 @@ from libs.domain.auth.machines import (
     API_KEYS,
     CREATE_API_KEY,
     REVOKE_API_KEY,
+    SCOPE_MAX,
     TOKEN,
     VALIDATE_API_KEY,
     ApiKey,
@@ -120,6 +124,7 @@ from libs.domain.auth.own_account import (
     PasswordChanged,
     UpdateMeRequest,
 )
+from libs.domain.auth.roles import ADMIN, RoleName
 from libs.domain.auth.sessions import (
     END_SESSION,
     LOGOUT_ALL,
@@ -139,6 +144,7 @@ __all__ = [
     "ACCOUNT_DISABLED",
     "ACCOUNT_REGISTERED",
     "ACCOUNT_UPDATED",
+    "ADMIN",
     "API_KEYS",
     "API_KEY_PATTERN",
     "API_KEY_PREFIX",
@@ -152,6 +158,7 @@ __all__ = [
     "DELETE_ME",
     "END_SESSION",
     "EVENTS",
+    "EXTRA_CLAIMS_MAX_BYTES",
     "HASHING",
     "KEYS",
     "KEYS_ROTATED",
@@ -172,6 +179,7 @@ __all__ = [
     "REVOCATIONS_PAGE",
     "REVOKED_AT_ONCE",
     "REVOKE_API_KEY",
+    "SCOPE_MAX",
     "SESSIONS",
     "SESSIONS_PAGE",
     "SESSION_REVOKED",
@@ -185,6 +193,7 @@ __all__ = [
     "AccountDeleted",
     "AccountDisabled",
     "AccountExists",
+    "AccountNotFound",
     "AccountRegistered",
     "AccountUpdated",
     "ApiKey",
@@ -197,6 +206,7 @@ __all__ = [
     "ChangeEmailRequest",
     "ChangePasswordRequest",
     "Claims",
+    "ClaimsRequest",
     "ClientInvalid",
     "CodeInvalid",
     "CodeSent",
@@ -208,10 +218,12 @@ __all__ = [
     "Email",
     "EmailUnverified",
     "EmailVerified",
+    "ExtraClaims",
     "Forbidden",
     "InvalidCredentials",
     "KeySet",
     "KeysRotated",
+    "LastAdmin",
     "LoginReply",
     "LoginRequest",
     "MailOff",
@@ -231,6 +243,7 @@ __all__ = [
     "Revocations",
     "RevocationsRequest",
     "RevokedSession",
+    "RoleName",
     "RsaKey",
     "ScopeInvalid",
     "ScopeText",
@@ -255,4 +268,5 @@ __all__ = [
     "ValidateApiKeyRequest",
     "ValidateRequest",
     "Validation",
+    "claims_operation",
 ]

@@ -168,6 +168,7 @@ class Claims(Reply):
     auth_time: int
     amr: tuple[str, ...]
     nbf: int | None = None
+    ext: dict[str, Any] | None = Field(None, description="What a service of the product's own added.")
 
     @property
     def of_service(self) -> bool:
@@ -255,6 +256,9 @@ RevocationReason: TypeAlias = Literal[
     "email_changed",
     "account_disabled",
     "account_deleted",
+    "role_taken",
+    "factors_reset",
+    "ended_by_admin",
     "secret_replaced",
     "api_key_revoked",
 ]

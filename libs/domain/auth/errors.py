@@ -12,6 +12,8 @@ AppError
 ├── EmailUnverified      auth.email_unverified      403
 ├── SessionNotFound      auth.session_not_found     404
 ├── ApiKeyNotFound       auth.api_key_not_found     404
+├── AccountNotFound      auth.account_not_found     404
+├── LastAdmin            auth.last_admin            409
 ├── TooManyApiKeys       auth.too_many_api_keys     409
 ├── AccountExists        auth.account_exists        409
 ├── EmailVerified        auth.email_verified        409
@@ -137,6 +139,22 @@ class TooManyApiKeys(AppError):
     code = "auth.too_many_api_keys"
     status = 409
     title = "There are too many API keys"
+
+
+class AccountNotFound(AppError):
+    """Nobody has this id, or the account was deleted."""
+
+    code = "auth.account_not_found"
+    status = 404
+    title = "There is no such account"
+
+
+class LastAdmin(AppError):
+    """It is the only account that can administer: give the role to another one first."""
+
+    code = "auth.last_admin"
+    status = 409
+    title = "This is the last account with the role admin"
 
 
 class AccountExists(AppError):

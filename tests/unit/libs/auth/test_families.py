@@ -21,7 +21,7 @@ def ago(seconds: float) -> datetime:
 def token(**values: Any) -> PresentedToken:
     """One that was rotated ten seconds ago, its successor unused."""
     session = LiveSession(
-        UUID(int=1), UUID(int=2), ago(60), ("pwd",), "", values.pop("session_until", NOW + DAY)
+        UUID(int=1), UUID(int=2), ago(60), ("pwd",), (), values.pop("session_until", NOW + DAY)
     )
     usual: dict[str, Any] = {
         "open": True,

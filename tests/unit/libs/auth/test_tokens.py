@@ -45,11 +45,11 @@ class TestAccessTokens:
             UUID(int=2),
             clock.now(),
             ("pwd",),
-            "admin",
+            (),
             clock.now() + timedelta(seconds=session_seconds),
         )
         tokens = AccessTokens(TokenSettings(issuer="us"), SessionSettings(**settings), clock)
-        token, expires_in = tokens.issue(session, KEY)
+        token, expires_in = tokens.issue(session, KEY, scope="admin")
         verifier = TokenVerifier(Claims, TokenSettings(issuer="us"), clock=clock)
         verifier.replace_keys([KEY.public_jwk])
         return verifier.verify(token), expires_in
