@@ -48,13 +48,15 @@ class WebSocketDoor:
         hand_over = scope.get("extensions", {}).get(EXTENSION)
         if hand_over is not None:
             socket = Socket(PROTOBUF_SOCKET if binary else JSON_SOCKET, **bounds)
-            session = Session(self._node, socket, client, HANDLERS, token=token)
+            session = Session(self._node, socket, client, HANDLERS)
+            session.handshake_token = token
             if await hand_over(accept, socket, session):
                 self._node.open(session)
             return
         messages = PROTOBUF_MESSAGES if binary else JSON_MESSAGES
         connection = AsgiSocket(messages, text=not binary, **bounds)
-        session = Session(self._node, connection, client, HANDLERS, token=token)
+        session = Session(self._node, connection, client, HANDLERS)
+        session.handshake_token = token
         await send(accept)
         self._node.open(session)
         await connection.serve(session, receive, send)

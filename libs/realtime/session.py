@@ -78,16 +78,10 @@ class Session:
     )
 
     def __init__(
-        self,
-        node: Node,
-        connection: Connection,
-        client: Client,
-        handlers: Mapping[type[Request], Handler],
-        *,
-        token: str = "",
+        self, node: Node, connection: Connection, client: Client, handlers: Mapping[type[Request], Handler]
     ) -> None:
         self.node = node
-        self.handshake_token = token
+        self.handshake_token = ""  # what a cookie of the handshake said, for a client that shows none
         self.connection = connection
         self.id = str(uuid.uuid4())
         self.who: Who | None = None
