@@ -156,16 +156,16 @@ async def test_a_letter_outlives_the_process_that_was_to_send_it(
     world: World, services: SessionServices, vhost: Vhost, tmp_path: Path
 ) -> None:
     gateway = gateway_process(services, vhost, tmp_path)
-    first = world.auth(AUTH_SMTP_TIMEOUT="1")
+    first, sink = world.auth(AUTH_SMTP_TIMEOUT="1"), services.mail
     base = f"{url_of(gateway)}/v1/auth"
     first.start()  # the gateway is ready once it has heard from it
     async with running(gateway), httpx.AsyncClient(base_url=base) as client:
         assert (await client.post("/register", json=ANN)).status_code == 201
-        services.mail.kill()
+        sink.kill()
         asked = await client.post("/password/reset", json={"email": ANN["email"]})
         first.send(signal.SIGKILL)
         await first.ended()
-        services.mail.start()
+        sink.start()
         async with running(world.auth(AUTH_SMTP_TIMEOUT="1")):
             letter = await world.letters.next(within=30)
             body = {"request_id": asked.json()["request_id"], "code": code_in(letter)}
