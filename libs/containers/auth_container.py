@@ -146,13 +146,7 @@ class AuthContainer(Container):
             await rules.keys.load()
             hashing = Lane(slots=8 * pool.threads, max_length=settings.passwords.queue)
             rates = Rates(counts, settings.throttles)
-            mail = MailFlows.over(
-                rules,
-                settings.mail,
-                smtp=Smtp(settings.smtp),
-                rates=rates,
-                secrets=settings.keys.secrets,
-            )
+            mail = _mail(rules, rates, settings)
             table = handlers(rules, mail, rates, hashing=hashing)
             return cls(
                 opened=opened,
@@ -214,6 +208,16 @@ async def administration(settings: AdministrationSections) -> AsyncGenerator[Adm
         await breaches.close()
         await pool.close()
         await database.close()
+
+
+def _mail(rules: Rules, rates: Rates, settings: AuthSections) -> MailFlows:
+    return MailFlows.over(
+        rules,
+        settings.mail,
+        smtp=Smtp(settings.smtp),
+        rates=rates,
+        secrets=settings.keys.secrets,
+    )
 
 
 def _hash_pool(settings: PasswordSettings) -> HashPool:
