@@ -188,6 +188,25 @@ def test_accounts_are_made_once_and_shut(installation: Installation, printed: st
     assert "Traceback" not in "".join(one.stderr for one in (made, again, wrong, shut, nobody))
 
 
+def test_service_accounts_are_made_and_sign_in(installation: Installation, printed: str) -> None:
+    made = installation.run("accounts", "service", "create", "billing", "--scope", "notes:read")
+    again = installation.run("accounts", "service", "create", "billing")
+    wrong = installation.run("accounts", "service", "create", "other", "--scope", 'a"b')
+    said = dict(line.split(None, 1) for line in made.stdout.splitlines()[:2])
+    url = installation.status()["gateway"]["url"]
+    client = (said["client_id"], said["client_secret"])
+    token = httpx.post(f"{url}/v1/auth/token", data={"grant_type": "client_credentials"}, auth=client)
+    listed = installation.run("accounts", "service", "list").stdout
+    shut = installation.run("accounts", "service", "disable", "billing")
+    unknown = installation.run("accounts", "service", "secret", "billing")
+
+    assert [one.returncode for one in (made, again, wrong, shut, unknown)] == [0, 1, 1, 0, 1]
+    assert token.json()["scope"] == "notes:read"
+    assert said["client_id"] in listed
+    assert said["client_secret"] not in listed
+    assert "Traceback" not in "".join(one.stderr for one in (made, again, wrong, shut, unknown))
+
+
 def test_logs_are_shown_by_name(installation: Installation, printed: str) -> None:
     assert "service_ready" in installation.run("logs", "auth_svc").stdout
     unknown = installation.run("logs", "nonsense")
