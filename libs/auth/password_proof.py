@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from libs.auth.callers import Origin, SignedIn
 from libs.auth.passwords import Passwords
 from libs.auth.repository import Storage
+from libs.auth.throttling import Attempts
 from libs.domain.auth import InvalidCredentials, SessionEnded
 from libs.messaging import Caller
 
@@ -22,20 +23,25 @@ class Proven:
 class PasswordProof:
     """Holds a claimed password against the account's own."""
 
-    def __init__(self, storage: Storage, passwords: Passwords) -> None:
+    def __init__(self, storage: Storage, passwords: Passwords, attempts: Attempts) -> None:
         self._storage = storage
         self._passwords = passwords
+        self._attempts = attempts
 
     async def by(self, who: SignedIn, password: str, caller: Caller) -> Proven:
-        """Raises `InvalidCredentials` for a wrong one, `SessionEnded` where the account is shut, `Overloaded`."""
+        """Raises `InvalidCredentials` for a wrong one, `SessionEnded` where the account is shut.
+
+        Raises `TooManyAttempts` after too many wrong ones, and `Overloaded`.
+        """
         async with self._storage.reading() as stored:
             login = await stored.accounts.by_id(who.account_id)
         if login is None or not login.active:
             raise SessionEnded
-        matches = await self._passwords.verify(login.hash, password, caller.deadline)
-        if not matches or login.hash is None:
-            await self._note_failure(who, Origin.of(caller))
-            raise InvalidCredentials
+        async with self._attempts.of(str(who.account_id), caller.client.ip):
+            matches = await self._passwords.verify(login.hash, password, caller.deadline)
+            if not matches or login.hash is None:
+                await self._note_failure(who, Origin.of(caller))
+                raise InvalidCredentials
         return Proven(login.names, login.hash)
 
     async def _note_failure(self, who: SignedIn, origin: Origin) -> None:

@@ -8,7 +8,13 @@ from dataclasses import replace
 import pytest
 
 from libs.auth import ProcessStore, Rates, ThrottleSettings
-from libs.domain.auth import InvalidCredentials, LoginReply, LoginRequest, TooManyAttempts
+from libs.domain.auth import (
+    ChangePasswordRequest,
+    InvalidCredentials,
+    LoginReply,
+    LoginRequest,
+    TooManyAttempts,
+)
 from libs.messaging import Caller, Client, Overloaded
 from tests.fixtures.accounts import PASSWORD, AuthWorld, auth_world
 from tests.fixtures.database import MigratedDatabase
@@ -179,3 +185,15 @@ def test_a_rate_of_zero_is_no_limit() -> None:
         return request
 
     assert rates.limited(rates.refresh, handler) is handler  # type: ignore[type-var]  # any request will do
+
+
+async def test_a_stolen_token_does_not_let_guess_the_password(world: AuthWorld) -> None:
+    tokens = await sign_in(world)
+    caller = world.caller(tokens)
+    request = ChangePasswordRequest(current_password="wrong password", new_password="eight blue bottles")
+    for _ in range(3):
+        with pytest.raises(InvalidCredentials):
+            await world.rules.password_change.change(request, caller)
+    with pytest.raises(TooManyAttempts):
+        await world.rules.password_change.change(request, caller)
+    await sign_in(world)

@@ -84,3 +84,14 @@ class TestHashing:
         stronger = await Passwords.create(PasswordSettings(memory=8192, passes=1), pool)
         kept = await passwords.hash("seven green bottles")
         assert (passwords.outdated(kept), stronger.outdated(kept)) == (False, True)
+
+    async def test_where_there_is_no_password_the_same_work_is_done(self, pool: HashPool) -> None:
+        settings = PasswordSettings(memory=8192, passes=3)
+        passwords = await Passwords.create(settings, pool)
+        kept = await passwords.hash("seven green bottles")
+        assert parameters(passwords._decoy) == parameters(kept) == "$argon2id$v=19$m=8192,t=3,p=1"
+        assert len(passwords._decoy) == len(kept)
+
+
+def parameters(kept: str) -> str:
+    return "$".join(kept.split("$")[:4])
