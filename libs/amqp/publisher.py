@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from libs.amqp.channel_protocol import ChannelProtocol
-from libs.amqp.confirms import Confirmation, OnConfirm, Outcome
+from libs.amqp.confirms import Confirmation, Outcome
 from libs.amqp.frames import publish_frame
 from libs.amqp.properties import (
     Properties,
@@ -94,55 +94,12 @@ class Publisher:
         expiration: int | None = None,
         message_id: str | None = None,
         timestamp: int | None = None,
-        on_confirm: OnConfirm | None = None,
+        on_confirm: Outcome = None,
     ) -> None:
-        """Send one message; `on_confirm` is called once with its outcome on a channel with confirms.
+        """Send one message; `on_confirm` is called once with its outcome on a channel with confirms (a future gets it).
 
         Raises ConnectionLost while there is no connection, Blocked while the broker takes no publications.
         """
-        self._send(
-            body,
-            routing_key,
-            headers,
-            correlation_id,
-            reply_to,
-            expiration,
-            message_id,
-            timestamp,
-            on_confirm,
-        )
-
-    def submit(
-        self,
-        body: bytes,
-        *,
-        routing_key: str | None = None,
-        headers: Mapping[str, Any] | bytes | None = None,
-        correlation_id: str | None = None,
-        reply_to: str | None = None,
-        expiration: int | None = None,
-        message_id: str | None = None,
-        timestamp: int | None = None,
-    ) -> Confirmation:
-        """Send one message and get its confirmation to await, now or later. Raises as `publish`."""
-        outcome: Confirmation = asyncio.get_running_loop().create_future()
-        self._send(
-            body, routing_key, headers, correlation_id, reply_to, expiration, message_id, timestamp, outcome
-        )
-        return outcome
-
-    def _send(
-        self,
-        body: bytes,
-        routing_key: str | None,
-        headers: Mapping[str, Any] | bytes | None,
-        correlation_id: str | None,
-        reply_to: str | None,
-        expiration: int | None,
-        message_id: str | None,
-        timestamp: int | None,
-        outcome: Outcome,
-    ) -> None:
         flags = self._flags
         fields, middle, last = self._parts
         if headers is not None:
@@ -168,4 +125,31 @@ class Publisher:
             frame = self._frame
         else:
             frame = self._addresses.frame(self._exchange, routing_key, self._mandatory)
-        self._protocol.publish(frame, flags, fields + last, body, outcome)
+        self._protocol.publish(frame, flags, fields + last, body, on_confirm)
+
+    def submit(
+        self,
+        body: bytes,
+        *,
+        routing_key: str | None = None,
+        headers: Mapping[str, Any] | bytes | None = None,
+        correlation_id: str | None = None,
+        reply_to: str | None = None,
+        expiration: int | None = None,
+        message_id: str | None = None,
+        timestamp: int | None = None,
+    ) -> Confirmation:
+        """Send one message and get its confirmation to await, now or later. Raises as `publish`."""
+        outcome: Confirmation = asyncio.get_running_loop().create_future()
+        self.publish(
+            body,
+            routing_key=routing_key,
+            headers=headers,
+            correlation_id=correlation_id,
+            reply_to=reply_to,
+            expiration=expiration,
+            message_id=message_id,
+            timestamp=timestamp,
+            on_confirm=outcome,
+        )
+        return outcome
