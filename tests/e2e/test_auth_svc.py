@@ -38,7 +38,6 @@ from libs.domain.auth import (
     RevocationsRequest,
     SessionsRevoked,
     TokenInvalid,
-    TokenPair,
     ValidateRequest,
 )
 from libs.infra.database import Database, DatabaseSettings
@@ -100,8 +99,8 @@ async def test_an_account_lives_its_whole_life_over_rabbitmq(bus: RabbitBus) -> 
     verifier = TokenVerifier(Claims, TokenSettings())
     published = await bus.call(KEYS, Empty())
     verifier.replace_keys(key.model_dump() for key in published.keys)
-    tokens: TokenPair = await bus.call(LOGIN, BY_PASSWORD)
-    tokens = await bus.call(REFRESH, RefreshRequest(refresh_token=tokens.refresh_token))
+    signed_in = await bus.call(LOGIN, BY_PASSWORD)
+    tokens = await bus.call(REFRESH, RefreshRequest(refresh_token=signed_in.refresh_token))
     claims = verifier.verify(tokens.access_token)
     validate = ValidateRequest(access_token=tokens.access_token)
     assert (await bus.call(VALIDATE, validate)).active

@@ -157,7 +157,7 @@ async def test_an_account_is_changed_and_its_password_too(gateways: Gateways) ->
     assert done.status_code == 204
     await eventually(other.refused)
     assert await ann.statuses() == {200}
-    assert await gateways.sign_in(ANOTHER)
+    assert (await gateways.sign_in(ANOTHER)).session
 
 
 async def test_a_deleted_account_is_gone(gateways: Gateways) -> None:

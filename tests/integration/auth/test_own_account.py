@@ -58,7 +58,7 @@ class TestUpdate:
         changed = await update(auth, tokens, username="Ann_Lee")
         assert (changed.username, changed.metadata) == ("ann_lee", {"theme": "dark"})
         assert await auth.accounts.me(Empty(), auth.caller(tokens)) == changed
-        assert await auth.login("ann_lee")
+        assert (await auth.login("ann_lee")).refresh_token
 
     async def test_a_name_can_be_given_up(self, auth: AuthWorld) -> None:
         await auth.register(username="ann")
@@ -111,7 +111,7 @@ class TestChangePassword:
         await change(auth, await auth.login())
         with pytest.raises(InvalidCredentials):
             await auth.login()
-        assert await auth.login(password=ANOTHER)
+        assert (await auth.login(password=ANOTHER)).refresh_token
 
     async def test_the_other_sessions_end_and_this_one_goes_on(self, auth: AuthWorld) -> None:
         await auth.register()
@@ -119,7 +119,7 @@ class TestChangePassword:
         await change(auth, mine)
         with pytest.raises(SessionEnded):
             await refresh(auth, other)
-        assert await refresh(auth, mine)
+        assert (await refresh(auth, mine)).refresh_token
         (told,) = [
             SessionsRevoked.model_validate_json(one.body)
             for one in auth.bus.sent
@@ -134,8 +134,8 @@ class TestChangePassword:
         other, mine = await auth.login(), await auth.login()
         with pytest.raises(InvalidCredentials):
             await change(auth, mine, current="wrong password")
-        assert await auth.login()
-        assert await refresh(auth, other)
+        assert (await auth.login()).refresh_token
+        assert (await refresh(auth, other)).refresh_token
         (row,) = await audited(auth, "reauthentication.failed")
         assert (row.account_id, row.session_id, row.actor_id) == (account.id, mine.session_id, account.id)
 
@@ -145,7 +145,7 @@ class TestChangePassword:
         with pytest.raises(ValidationFailed) as refused:
             await change(auth, await auth.login(), new=new)
         assert [one.field for one in refused.value.errors] == ["new_password"]
-        assert await auth.login()
+        assert (await auth.login()).refresh_token
 
     async def test_of_two_changes_at_once_one_holds(self, auth: AuthWorld) -> None:
         await auth.register()
@@ -234,7 +234,7 @@ class TestDelete:
         await auth.register()
         with pytest.raises(InvalidCredentials):
             await delete(auth, await auth.login(), "wrong password")
-        assert await auth.login()
+        assert (await auth.login()).refresh_token
 
     async def test_twice_is_once(self, auth: AuthWorld) -> None:
         await auth.register()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import event
 
 from libs.auth import SessionSettings
 from libs.auth.callers import Origin
@@ -58,6 +59,18 @@ class TestRefresh:
         was, is_now = (auth.keys.verifier.verify(one.access_token) for one in (first, second))
         assert (is_now.auth_time, is_now.amr) == (was.auth_time, was.amr)
         assert is_now.iat == was.iat + 300
+
+    async def test_is_one_statement(self, auth: AuthWorld) -> None:
+        first = await signed_in(auth)
+        statements: list[str] = []
+
+        def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if "refresh_tokens" in statement:  # the relay looks into the outbox meanwhile
+                statements.append(statement)
+
+        event.listen(auth.database._engine.sync_engine, "before_cursor_execute", count)
+        await refresh(auth, first.refresh_token)
+        assert len(statements) == 1
 
     async def test_only_hashes_are_stored(self, auth: AuthWorld) -> None:
         first = await signed_in(auth)
