@@ -18,8 +18,17 @@ def test(context: typer.Context) -> None:
     """Run the whole suite, or what the arguments for pytest select."""
     ensure_programs([*PRIVATE, "curl"], say=say)
     os.chdir(ROOT)
+    arguments = context.args or _side_by_side()
     # ruff: ignore[start-process-with-no-shell]  pytest takes our place: its signals and its status are ours
-    os.execve(sys.executable, [sys.executable, "-m", "pytest", *context.args], bare_environment())
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *arguments], bare_environment())
+
+
+def _side_by_side() -> list[str]:
+    """For the whole suite: its files spread over processes, each with services of its own.
+
+    Most tests wait for something most of the time, so two processes keep even one core no more than busy.
+    """
+    return ["-n", str(max(2, os.cpu_count() or 1)), "--dist", "loadfile"]
 
 
 def bench(
