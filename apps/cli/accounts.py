@@ -26,6 +26,7 @@ def create(
     email: Annotated[str, typer.Argument(help="The address, which is also a login.")],
     *,
     username: Annotated[str | None, typer.Option(help="A second login.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Give it the role admin.")] = False,
 ) -> None:
     """Make an account. The password is asked for, or read from standard input."""
     # ruff: ignore[import-outside-top-level]  the auth service's code takes a second to load
@@ -35,7 +36,8 @@ def create(
         password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     else:
         password = sys.stdin.readline().rstrip("\n")
-    say(f"Account {administration.create_account(email, username, password)} is made.")
+    account_id = administration.create_account(email, username, password, admin=admin)
+    say(f"Account {account_id} is made{', with the role admin' if admin else ''}.")
 
 
 @accounts.command()

@@ -52,14 +52,14 @@ def revoke_key(kid: str) -> KeyRevocation:
     return _run(lambda hands: hands.revoke_key(kid))
 
 
-def create_account(email: str, username: str | None, password: str) -> str:
+def create_account(email: str, username: str | None, password: str, *, admin: bool) -> str:
     """Make an account; its id."""
     fields = {"email": email, "password": password, "username": username}
     try:
         request = RegisterRequest.model_validate({name: value for name, value in fields.items() if value})
     except ValidationError as error:
         _refuse(ValidationFailed.of(error))
-    return str(_run(lambda hands: hands.create_account(request)).id)
+    return str(_run(lambda hands: hands.create_account(request, admin=admin)).id)
 
 
 def disable_account(login: str) -> int:

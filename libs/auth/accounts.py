@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from libs.auth.callers import Origin, SignedIn, account_of
 from libs.auth.orm import AccountRow
 from libs.auth.passwords import Passwords
 from libs.auth.repository import Login, NewAccount, Storage
+from libs.auth.roles import Roles
 from libs.auth.sessions import Sessions
 from libs.auth.throttling import Attempts
 from libs.domain.auth import (
@@ -42,6 +44,7 @@ class Accounts:
         passwords: Passwords,
         sessions: Sessions,
         attempts: Attempts,
+        roles: Roles,
         clock: Clock,
         *,
         verified_first: bool = False,
@@ -50,11 +53,19 @@ class Accounts:
         self._passwords = passwords
         self._sessions = sessions
         self._attempts = attempts
+        self._roles = roles
         self._clock = clock
         self._verified_first = verified_first
 
-    async def register(self, request: RegisterRequest, caller: Caller, *, vouched: bool = False) -> Account:
-        """A new account; an operator has ``vouched`` for its address.
+    async def register(
+        self,
+        request: RegisterRequest,
+        caller: Caller,
+        *,
+        vouched: bool = False,
+        roles: Sequence[str] = (),
+    ) -> Account:
+        """A new account; an operator has ``vouched`` for its address, and gives it ``roles``.
 
         Raises `AccountExists`, `ValidationFailed` for a weak password, `Overloaded`.
         """
@@ -71,7 +82,10 @@ class Accounts:
         async with self._storage.transaction() as stored:
             if not await stored.accounts.add(new):
                 raise AccountExists
-            await stored.audit.add("account.registered", account_id=new.id, origin=Origin.of(caller))
+            origin = Origin.of(caller)
+            await stored.audit.add("account.registered", account_id=new.id, origin=origin)
+            for role in roles:
+                await self._roles.give(stored, new.id, role, origin)
             registered = AccountRegistered(
                 account_id=new.id, email=new.email, username=new.username, created_at=new.created_at
             )

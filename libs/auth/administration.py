@@ -16,7 +16,7 @@ from libs.auth.imports import AccountImport, Format, ImportReport
 from libs.auth.key_changes import KeyRevocation, Rotation
 from libs.auth.keys import Keys, KeyState
 from libs.auth.machines import NewSecret, ServiceAccounts, ServiceAccountState
-from libs.domain.auth import Account, RegisterRequest
+from libs.domain.auth import ADMIN, Account, RegisterRequest
 from libs.messaging import Caller, Client
 
 
@@ -34,10 +34,10 @@ class Administration:
     keys: Keys
     services: ServiceAccounts
 
-    async def create_account(self, request: RegisterRequest) -> Account:
-        """A new account, its address vouched for; raises `AccountExists`, or `ValidationFailed` for a weak password."""
+    async def create_account(self, request: RegisterRequest, *, admin: bool = False) -> Account:
+        """A new account, its address vouched for, perhaps with the role `admin`; raises `AccountExists`, or `ValidationFailed` for a weak password."""
         operator = Caller(client=Client(user_agent=_operator()))
-        return await self.accounts.register(request, operator, vouched=True)
+        return await self.accounts.register(request, operator, vouched=True, roles=[ADMIN] if admin else [])
 
     async def disable_account(self, login: str) -> int:
         """Shut an account and end its sessions; says how many there were. Raises `UnknownAccount`."""

@@ -1,4 +1,7 @@
-"""Closing accounts: an operator shuts one, its owner deletes it. Either way its sessions end at once."""
+"""Closing accounts: an operator shuts one, its owner deletes it. Either way its sessions end at once.
+
+Neither is done to the last account that could administer: every method raises `LastAdmin`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from libs.auth.endings import Endings, Told
 from libs.auth.password_proof import PasswordProof
 from libs.auth.recent_sign_in import RecentSignIn
 from libs.auth.repository import Storage, Stored
+from libs.auth.roles import refuse_last_admin
 from libs.domain.auth import (
     ACCOUNT_DELETED,
     ACCOUNT_DISABLED,
@@ -72,6 +76,7 @@ class Closing:
         return told is not None
 
     async def _disable(self, stored: Stored, account_id: UUID, origin: Origin) -> Told:
+        await refuse_last_admin(stored, account_id)
         if await stored.accounts.disable(account_id, self._clock.now()):
             await stored.audit.add("account.disabled", account_id=account_id, origin=origin)
             await stored.tell(ACCOUNT_DISABLED, AccountDisabled(account_id=account_id), urgent=True)
@@ -83,6 +88,7 @@ class Closing:
         await self._endings.machines(stored, account_id, ended, "api_key_revoked")
 
     async def _delete(self, stored: Stored, account_id: UUID, origin: Origin) -> Told | None:
+        await refuse_last_admin(stored, account_id)
         await self._end_api_keys(stored, account_id)
         if not await stored.accounts.delete(account_id, self._clock.now()):
             return None

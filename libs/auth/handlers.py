@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.auth.admin import answer_admins
 from libs.auth.keys import Keys
 from libs.auth.mail import MailFlows, answer_mail
 from libs.auth.rules import Rules
@@ -55,6 +56,7 @@ def handlers(rules: Rules, mail: MailFlows, rates: Rates, *, hashing: Lane) -> H
     table.on(REVOCATIONS, sessions.revocations)
     table.on(KEYS, rules.keys.published)
     answer_mail(table, mail)
+    answer_admins(table, rules, mail)
     _answer_programs(table, rules)
     return table
 

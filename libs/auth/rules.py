@@ -117,7 +117,9 @@ class Rules:
             keys=keys,
             sessions=sessions,
             departures=Departures(storage, endings, recent, clock),
-            accounts=Accounts(storage, passwords, sessions, attempts, clock, verified_first=verified_first),
+            accounts=Accounts(
+                storage, passwords, sessions, attempts, roles, clock, verified_first=verified_first
+            ),
             password_change=PasswordChange(storage, passwords, proof, endings, clock),
             closing=Closing(storage, endings, proof, recent, clock),
             passwords=passwords,
@@ -125,7 +127,7 @@ class Rules:
             recent=recent,
             roles=roles,
             endings=endings,
-            api_keys=ApiKeys(storage, endings, settings.api_keys, clock),
+            api_keys=ApiKeys(storage, roles, endings, settings.api_keys, clock),
             service_accounts=ServiceAccounts(storage, keys, access_tokens, endings, clock),
             clock=clock,
         )

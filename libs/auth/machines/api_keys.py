@@ -11,6 +11,7 @@ from libs.auth.machines.secrets import KeyText, digest, matches, new_secret
 from libs.auth.machines.settings import ApiKeySettings
 from libs.auth.repository import Storage
 from libs.auth.repository.machine_rows import ApiKeyRow
+from libs.auth.roles import Roles
 from libs.domain.auth import (
     ApiKey,
     ApiKeyList,
@@ -29,8 +30,11 @@ from libs.messaging import Caller, Empty, FieldError, ValidationFailed, new_mess
 class ApiKeys:
     """The API keys of all accounts."""
 
-    def __init__(self, storage: Storage, endings: Endings, settings: ApiKeySettings, clock: Clock) -> None:
+    def __init__(
+        self, storage: Storage, roles: Roles, endings: Endings, settings: ApiKeySettings, clock: Clock
+    ) -> None:
         self._storage = storage
+        self._roles = roles
         self._endings = endings
         self._settings = settings
         self._clock = clock
@@ -86,15 +90,17 @@ class ApiKeys:
         return Empty()
 
     async def validate(self, request: ValidateApiKeyRequest, _caller: Caller) -> ApiKeyValidation:
-        """Whose key it is, while it is good."""
+        """Whose key it is, while it is good; it allows nothing that its owner may not do any more."""
         shown, now = KeyText.parse(request.key), self._clock.now()
         async with self._storage.reading() as stored:
             row = await stored.machines.key(shown.id, now)
             if row is None or not matches(shown.secret, row.hash):
                 return ApiKeyValidation(active=False)
             await stored.machines.key_used(shown.id, now)
+            allowed = self._roles.scope(await stored.roles.of(row.account_id)).split()
+        scope = " ".join(one for one in row.scope.split() if one in allowed)
         return ApiKeyValidation(
-            active=True, id=row.id, account_id=row.account_id, scope=row.scope, expires_at=row.expires_at
+            active=True, id=row.id, account_id=row.account_id, scope=scope, expires_at=row.expires_at
         )
 
 

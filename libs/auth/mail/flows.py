@@ -36,6 +36,8 @@ class MailFlows:
     password_reset: PasswordReset
     code_sign_in: CodeSignIn
     address_change: AddressChange
+    post: Post
+    notices: Notices
     relay: MailRelay
 
     @classmethod
@@ -67,5 +69,7 @@ class MailFlows:
             address_change=AddressChange(
                 storage, rules.proof, rules.recent, requests, post, notices, rules.endings, clock
             ),
+            post=post,
+            notices=notices,
             relay=relay,
         )

@@ -29,6 +29,10 @@ class Template(StrEnum):
     """The password was reset."""
     PASSWORD_REMOVED = "password_removed"  # ruff: ignore[hardcoded-password-string]  # the name of a letter
     """A password from before the address was verified is gone."""
+    INVITED = "invited"
+    """An admin made an account for the address."""
+    FACTORS_RESET = "factors_reset"
+    """An admin removed what the account signs in with."""
     EMAIL_CHANGED = "email_changed"
     """To the old address: the account has another one."""
 

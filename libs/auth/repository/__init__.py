@@ -1,6 +1,7 @@
 """The only statements on the tables of identity, and the transactions in which they run."""
 
 from libs.auth.repository.accounts import PASSWORD, Login, NewAccount
+from libs.auth.repository.administered import Wanted
 from libs.auth.repository.audit import Happened
 from libs.auth.repository.housekeeping import HousekeepingRepository
 from libs.auth.repository.mail import NewRequest, SealedLetter
@@ -23,4 +24,5 @@ __all__ = [
     "SealedLetter",
     "Storage",
     "Stored",
+    "Wanted",
 ]

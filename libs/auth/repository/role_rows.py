@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Text, func, select
+from sqlalchemy import ColumnElement, ForeignKey, Index, SQLColumnExpression, Text, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,7 +24,7 @@ class AccountRoleRow(Base):
     given_at: Mapped[datetime]
 
 
-def roles_of(account_id: ColumnElement[UUID]) -> ColumnElement[Sequence[str]]:
+def roles_of(account_id: SQLColumnExpression[UUID]) -> ColumnElement[Sequence[str]]:
     """The names of an account's roles as an array, beside whatever else a statement reads."""
     row = AccountRoleRow
     names = select(row.role).where(row.account_id == account_id).order_by(row.role)

@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.repository.accounts import AccountRepository
+from libs.auth.repository.administered import AdministeredRepository
 from libs.auth.repository.audit import AuditRepository
 from libs.auth.repository.housekeeping import HousekeepingRepository
 from libs.auth.repository.imports import ImportRepository
@@ -39,6 +40,7 @@ class Stored:
         self.machines = MachineRepository(session)
         self.mail = MailRepository(session)
         self.owners = OwnerRepository(session)
+        self.administered = AdministeredRepository(session)
         self.roles = RoleRepository(session)
         self.housekeeping = HousekeepingRepository(session, outbox)
         self._session = session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from libs.domain.auth.admin import ADMIN_EVENTS, ADMIN_OPERATIONS
 from libs.domain.auth.audit import AUDITED
 from libs.domain.auth.dto import (
     Account,
@@ -104,6 +105,7 @@ OPERATIONS = (
     *OWN_ACCOUNT_OPERATIONS,
     *MAIL_OPERATIONS,
     *MACHINE_OPERATIONS,
+    *ADMIN_OPERATIONS,
 )
 
 ACCOUNT_REGISTERED = Event("auth.account.registered", AccountRegistered)
@@ -118,4 +120,5 @@ EVENTS = (
     KEYS_ROTATED,
     AUDITED,
     *OWN_ACCOUNT_EVENTS,
+    *ADMIN_EVENTS,
 )

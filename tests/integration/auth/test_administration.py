@@ -21,7 +21,7 @@ from libs.auth import (
     UnknownAccount,
 )
 from libs.containers.auth_container import administration
-from libs.domain.auth import AccountExists, RefreshRequest, RegisterRequest, SessionEnded
+from libs.domain.auth import AccountExists, LastAdmin, RefreshRequest, RegisterRequest, SessionEnded
 from libs.infra.database import DatabaseSettings
 from libs.infra.jwt import TokenSettings
 from tests.fixtures.accounts import FROM_CLIENT, PASSWORD, QUICK, AuthWorld, eventually, key_settings
@@ -57,6 +57,17 @@ async def test_an_account_that_was_made_signs_in(auth: AuthWorld, operator: Admi
     await eventually(lambda: "auth.account.registered" in auth.bus.names())
     with pytest.raises(AccountExists):
         await operator.create_account(BOB)
+
+
+async def test_the_first_admin_is_made_by_hand(auth: AuthWorld, operator: Administration) -> None:
+    account = await operator.create_account(BOB, admin=True)
+    tokens = await auth.login("bob")
+    assert auth.keys.verifier.verify(tokens.access_token).scope == "admin"
+    (row,) = await auth.rows("SELECT * FROM auth.audit_log WHERE event = 'role.given'")
+    assert (row.account_id, row.actor_id, row.details) == (account.id, None, {"role": "admin"})
+    assert row.user_agent.startswith("gatehouse command, ")
+    with pytest.raises(LastAdmin):
+        await operator.disable_account("bob")
 
 
 async def test_disabling_an_account_ends_its_sessions_and_is_told(

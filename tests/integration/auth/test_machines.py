@@ -30,7 +30,10 @@ NOBODY = Origin()
 
 
 async def signed_in(world: AuthWorld, *, scope: str = "") -> Caller:
-    await world.register()
+    account = await world.register()
+    if scope:
+        async with world.storage.transaction() as stored:
+            await world.rules.roles.give(stored, account.id, "editor", NOBODY)
     caller = world.caller(await world.login())
     assert caller.identity is not None
     return caller._replace(identity=replace(caller.identity, scope=scope))
