@@ -12,7 +12,9 @@ from tests.architecture.tree import PRODUCT, ROOT, name, parsed, sources
 
 MAX_LINES = 300
 MAX_FUNCTION = 60
-LONGER_MODULES: dict[str, str] = {}
+LONGER_MODULES = {
+    "libs/domain/auth/__init__.py": "a face names all that it shows twice, and holds nothing else"
+}
 LONGER_FUNCTIONS: dict[str, str] = {}
 DRAWERS = re.compile(r"(utils?|helpers?|common|misc|manager|base_\w+)(\.py)?")
 DOORS = {"libs", "libs/containers", "libs/infra", "apps", "apps/gateway", "apps/auth_svc", "apps/cli"}
