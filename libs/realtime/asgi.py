@@ -11,7 +11,7 @@ from contextlib import suppress
 from starlette.types import Receive, Send
 from typing_extensions import override
 
-from libs.realtime.codes import SLOW, Disconnect
+from libs.realtime.codes import SLOW, TOO_LARGE, Disconnect
 from libs.realtime.connection import Connection
 from libs.realtime.line import Format
 from libs.realtime.session import Session
@@ -77,6 +77,10 @@ class AsgiConnection(Connection):
             asyncio.get_running_loop().call_later(self._patience, _settle, self._overdue)
 
     @override
+    def abort(self) -> None:
+        _settle(self._overdue)
+
+    @override
     def pause(self) -> None:
         self._may_read.clear()
 
@@ -137,8 +141,9 @@ class AsgiSocket(AsgiConnection):
             text = message.get("text")
             frame = message.get("bytes") if text is None else text.encode()
             if frame is None or len(frame) > self._max_message:
-                return
-            session.receive(frame)
+                session.end(TOO_LARGE)
+            else:
+                session.receive(frame)
 
     @override
     async def _send(self, frames: bytes, send: Send) -> None:

@@ -68,6 +68,7 @@ UNRECOVERABLE_POSITION = Error(112, "unrecoverable position")
 UNSUBSCRIBED_INSUFFICIENT = Unsubscribe(2500, "insufficient state")
 UNSUBSCRIBED_EXPIRED = Unsubscribe(2501, "subscription expired")
 
+TOO_LARGE = Disconnect(1009, "message too big")  # RFC 6455, section 7.4.1
 SHUTDOWN = Disconnect(3001, "shutdown")
 EXPIRED = Disconnect(3005, "connection expired")
 SUBSCRIPTION_EXPIRED = Disconnect(3006, "subscription expired")

@@ -35,6 +35,7 @@ from libs.realtime.errors import SessionNotFound
 _SERVICE = "gateway"
 _NODE = re.compile(r"n[0-9a-f]{16}")
 _MOST_ON_THEIR_WAY = 1000  # requests for sessions of other processes
+_AT_ONCE = 256  # requests from other processes; a session may hold some of them back for a moment
 
 
 class Commands(Request):
@@ -53,8 +54,8 @@ class Taken(Reply):
 class Taker(Protocol):
     """A line of this process that waits for commands."""
 
-    def take(self, frame: bytes) -> None:
-        """Give them to the session; raises `Overloaded` where it has enough to do."""
+    async def take(self, frame: bytes) -> None:
+        """Give them to the session; raises `Overloaded` where it has had enough to do for too long."""
 
 
 class Emulation(Subscription):
@@ -66,7 +67,7 @@ class Emulation(Subscription):
         self._takers: dict[str, Taker] = {}
         self._on_their_way = 0
         self.node = f"n{secrets.token_hex(8)}"
-        self.handlers = Handlers(_SERVICE, lanes={self.node: Lane()})
+        self.handlers = Handlers(_SERVICE, lanes={self.node: Lane(slots=_AT_ONCE)})
         self.handlers.on(_operation(self.node), self._on_commands)
         self._answering: Subscription | None = None
 
@@ -99,7 +100,7 @@ class Emulation(Subscription):
         Raises `SessionNotFound`, `Overloaded` where the session or the way to it has enough to do, or a `CallError`.
         """
         if path.node == self.node:
-            self._take(path.session, frame)
+            await self._take(path.session, frame)
             return
         if not _NODE.fullmatch(path.node):
             raise SessionNotFound
@@ -121,14 +122,14 @@ class Emulation(Subscription):
             raise SessionNotFound from error  # there is no such process, or not any more
 
     async def _on_commands(self, commands: Commands, _caller: Caller) -> Taken:
-        self._take(commands.session, commands.frame)
+        await self._take(commands.session, commands.frame)
         return Taken()
 
-    def _take(self, session: str, frame: bytes) -> None:
+    async def _take(self, session: str, frame: bytes) -> None:
         taker = self._takers.get(session)
         if taker is None:
             raise SessionNotFound
-        taker.take(frame)
+        await taker.take(frame)
 
 
 @lru_cache(maxsize=256)

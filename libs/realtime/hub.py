@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
+import structlog
+
 from libs.realtime.deltas import Deltas
 from libs.realtime.line import Format, Line
 from libs.realtime.protocol import Publication, Push
+
+_log = structlog.get_logger(__name__)
 
 Scheduler: TypeAlias = Callable[[Callable[[], None]], object]
 """Runs a function at the end of this turn: the event loop's ``call_soon``."""
@@ -136,8 +140,12 @@ class Hub:
         """Write what is due to one line."""
         due = line.due
         if due:
-            line.write(due[0] if len(due) == 1 else line.format.join(due))
+            frames = due[0] if len(due) == 1 else line.format.join(due)
             due.clear()
+            try:
+                line.write(frames)
+            except Exception as error:  # ruff: ignore[blind-except]  # of one client; the others come behind it
+                _give_up(line, error)
 
     def _schedule_flush(self) -> None:
         if not self._scheduled:
@@ -149,10 +157,18 @@ class Hub:
         """The common case, one noisy channel and nothing else: straight to the transports."""
         for frames, lines in room.shares():
             for line in lines:
-                line.write(frames)
+                try:
+                    line.write(frames)
+                except Exception as error:  # ruff: ignore[blind-except]  # as above
+                    _give_up(line, error)
 
     def _spread(self, room: _Room) -> None:
         """Put what is due in a room into its lines."""
         for frames, lines in room.shares():
             for line in lines:
                 self.send(line, frames)
+
+
+def _give_up(line: Line, error: Exception) -> None:
+    _log.error("realtime_line_broken", exc_info=error)
+    line.abort()

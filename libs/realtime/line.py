@@ -31,4 +31,7 @@ class Line(Protocol):
     due: list[bytes]
     """Frames that leave at the end of this turn."""
     write: Callable[[bytes], object]
-    """Hands bytes to the transport: it neither waits nor raises, nor changes who listens."""
+    """Hands bytes to the transport: it does not wait, nor change who listens. Where it raises, the line is aborted."""
+
+    def abort(self) -> None:
+        """Cut the line, without changing at once who listens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from starlette.types import Receive, Send
@@ -9,10 +10,13 @@ from typing_extensions import override
 
 from libs.messaging import Overloaded
 from libs.realtime.asgi import FAREWELL, AsgiConnection
-from libs.realtime.codes import Disconnect
+from libs.realtime.codes import TOO_MANY_COMMANDS, Disconnect
 from libs.realtime.connection import ReturnPath
 from libs.realtime.line import Format
 from libs.realtime.session import Session
+
+_MOST_HELD = 16  # requests that wait for a session which has enough to do
+_HELD = 3.0  # s; less than a process waits that brings a request to another
 
 
 class StreamConnection(AsgiConnection):
@@ -26,16 +30,40 @@ class StreamConnection(AsgiConnection):
         max_pending: int,
         abort: Callable[[], object] | None,
         farewell: float = FAREWELL,
+        patience: float = _HELD,
     ) -> None:
         super().__init__(line_format, max_pending=max_pending, abort=abort, farewell=farewell)
         self.return_path = return_path
+        self._held = 0
+        self._patience_with_session = patience
 
-    def take(self, frame: bytes) -> None:
-        """Give the session a frame that came by another way; raises `Overloaded` where it has enough to do."""
-        if not self._may_read.is_set():
+    async def take(self, frame: bytes) -> None:
+        """Give the session a frame that came by another way, once it does not have enough to do.
+
+        Raises `Overloaded` where that takes too long, or too many wait, and closes the session: centrifuge-js does not
+        look at the answer, so it would never learn that commands were lost.
+        """
+        if not (self._may_read.is_set() or await self._will_read()):
+            if self._session is not None:
+                self._session.end(TOO_MANY_COMMANDS)
             raise Overloaded("too many commands wait already")
         if self._session is not None:
             self._session.receive(frame)
+
+    async def _will_read(self) -> bool:
+        """Whether the session takes commands again before it is too late."""
+        if self._held >= _MOST_HELD:
+            return False
+        self._held += 1
+        try:
+            async with asyncio.timeout(self._patience_with_session):
+                while not self._may_read.is_set():
+                    await self._may_read.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._held -= 1
+        return True
 
     @override
     async def _read(self, session: Session, receive: Receive) -> None:

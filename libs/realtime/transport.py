@@ -129,6 +129,10 @@ class Socket(asyncio.Protocol, Connection):
         if not self._transport.is_closing():
             self._transport.resume_reading()
 
+    @override
+    def abort(self) -> None:
+        self._transport.abort()
+
     def shutdown(self) -> None:
         """The server stops."""
         self._session.end(SHUTDOWN)

@@ -1,6 +1,7 @@
 """Where no WebSocket gets through: a stream of one gateway process, commands at another, with all that stands before them."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -63,3 +64,28 @@ async def test_commands_go_to_any_process_and_a_stop_ends_the_streams_at_once(
     assert status == 0
     assert ends == [{"code": 3001, "reason": "shutdown"}] * 2
     assert not [line for line in one.lines if '"level": "error"' in line or "Traceback" in line]
+
+
+async def test_commands_for_a_process_that_was_killed_are_answered_in_time_and_the_client_resumes(
+    gateways: list[ServiceProcess], vhost: Vhost
+) -> None:
+    one, other = gateways
+    token = await signed_in(url_of(one))
+    async with streaming(url_of(one), HTTP_STREAM, token) as client:
+        await client.reply(1)
+        client.emulation = f"{url_of(other)}/emulation"
+        subscribed = (await client.ask(id=2, subscribe={"channel": "public:news"}))["subscribe"]
+
+        one.send(signal.SIGKILL)
+        await one.ended()
+        async with asyncio.timeout(10):
+            answer = await client.send({"id": 3, "rpc": {"method": "auth.me"}})
+
+    assert answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.GATEWAY_TIMEOUT}
+    await asyncio.to_thread(publish_as_anybody, vhost.url, "public:news", {"title": "missed"})
+    async with streaming(url_of(other), HTTP_STREAM, token) as client:
+        await client.reply(1)
+        position = {"offset": subscribed["offset"], "epoch": subscribed["epoch"]}
+        resumed = await client.ask(id=2, subscribe={"channel": "public:news", "recover": True, **position})
+        assert resumed["subscribe"]["recovered"] is True
+        assert [one["data"] for one in resumed["subscribe"]["publications"]] == [{"title": "missed"}]

@@ -74,6 +74,18 @@ async def test_a_ping_of_the_server_comes_and_its_answer_keeps_the_line(open_doo
         assert await client.close_code() == 3012  # this one was not answered
 
 
+@pytest.mark.parametrize("protocol", [RealtimeProtocol, PLAIN_ASGI])
+async def test_a_message_beyond_the_bound_ends_the_line_on_any_server(
+    open_door: OpenDoor, protocol: Any
+) -> None:
+    door = await open_door(protocol=protocol, settings=RealtimeSettings(max_message=1024))
+    async with raw(door.url) as client:
+        await client.connected("ann/s1")
+        client.send(Opcode.TEXT, b'{"id":2,"rpc":{"method":"%b"}}' % (b"x" * 1024))
+
+        assert await client.close_code() == 1009
+
+
 async def flood(door: Door, log: MemoryLog, *, until: asyncio.Event) -> int:
     """Publish large events until told; how many."""
     count = 0

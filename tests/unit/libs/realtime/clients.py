@@ -104,6 +104,10 @@ class FakeConnection(Connection):
         self.closed = disconnect
 
     @override
+    def abort(self) -> None:
+        self.closed = Disconnect(1006, "aborted")
+
+    @override
     def pause(self) -> None:
         self.paused = True
 

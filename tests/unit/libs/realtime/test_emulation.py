@@ -17,7 +17,7 @@ class Line:
         self.frames: list[bytes] = []
         self.busy = False
 
-    def take(self, frame: bytes) -> None:
+    async def take(self, frame: bytes) -> None:
         if self.busy:
             raise Overloaded
         self.frames.append(frame)

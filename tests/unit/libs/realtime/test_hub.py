@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import pytest
 from typing_extensions import override
 
 from libs.realtime.codes import UNSUBSCRIBED_EXPIRED
@@ -20,6 +21,10 @@ class Line:
         self.due: list[bytes] = []
         self.writes: list[bytes] = []
         self.write: Callable[[bytes], object] = self.writes.append
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
 
 
 class Turn:
@@ -151,6 +156,30 @@ def test_lines_of_different_kinds_get_frames_of_their_own() -> None:
     turn.end()
 
     assert socket.writes == [b"\x81" + bytes([len(plain.writes[0])]) + plain.writes[0]]
+
+
+def broken(_frames: bytes) -> None:
+    raise RuntimeError("the line is gone")
+
+
+@pytest.mark.parametrize("answers", [0, 1], ids=["publication alone", "with an answer"])
+def test_a_line_that_breaks_costs_itself_alone(answers: int) -> None:
+    turn = Turn()
+    hub, lines = Hub(turn), [Line() for _ in range(5)]
+    lines[2].write = broken
+    for line in lines:
+        hub.join("news", line)
+
+    for _ in range(answers):
+        hub.send(lines[2], b'{"id":1}')
+    hub.publish("news", Publication(b"1"))
+    turn.end()
+    hub.publish("news", Publication(b"2"))
+    turn.end()
+
+    assert [len(line.writes) for line in lines] == [2, 2, 0, 2, 2]
+    assert [line.aborted for line in lines] == [False, False, True, False, False]
+    assert lines[2].due == []
 
 
 def test_a_burst_is_joined_into_frames_of_sixteen() -> None:

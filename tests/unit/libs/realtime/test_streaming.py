@@ -18,11 +18,18 @@ CONNECT = b'{"id":1,"connect":{"token":"ann/s1"}}'
 class Browser:
     """The server's side of a client: takes what is sent, or nothing at all."""
 
-    def __init__(self, node: Node, *, reads: bool = True, max_pending: int = 65_536) -> None:
+    def __init__(
+        self, node: Node, *, reads: bool = True, max_pending: int = 65_536, patience: float = 60.0
+    ) -> None:
         self.aborted = asyncio.Event()
         self.sent: list[Message] = []
         self.connection = StreamConnection(
-            JSON_LINES, ReturnPath("s", "n"), max_pending=max_pending, abort=self.aborted.set, farewell=0.01
+            JSON_LINES,
+            ReturnPath("s", "n"),
+            max_pending=max_pending,
+            abort=self.aborted.set,
+            farewell=0.01,
+            patience=patience,
         )
         self.session = Session(node, self.connection, Client("192.0.2.1"), HANDLERS)
         self._reads = reads
@@ -101,15 +108,36 @@ async def test_a_client_that_takes_nothing_is_cut_off(node: Node) -> None:
     assert browser.aborted.is_set()
 
 
-async def test_a_session_that_has_enough_to_do_takes_no_more(node: Node) -> None:
+async def test_commands_wait_for_a_session_that_has_enough_to_do(node: Node) -> None:
     browser = Browser(node)
     serving = asyncio.create_task(browser.serve())
     browser.connection.pause()
-    with pytest.raises(Overloaded):
-        browser.connection.take(CONNECT)
-    browser.connection.resume()
+    waiting = asyncio.create_task(browser.connection.take(CONNECT))
     await asyncio.sleep(0)
-    browser.connection.take(CONNECT)
+    assert browser.session.who is None
+    assert not waiting.done()
+
+    browser.connection.resume()
     await browser.until(b'"connect"')
+    await waiting
     browser.leave()
     await serving
+
+
+@pytest.mark.parametrize(("patience", "others"), [(0.01, 0), (60.0, 16)], ids=["too long", "too many"])
+async def test_a_session_whose_commands_are_lost_is_closed(node: Node, patience: float, others: int) -> None:
+    browser = Browser(node, patience=patience)
+    serving = asyncio.create_task(browser.serve())
+    await asyncio.sleep(0)
+    browser.connection.pause()
+    waiting = [asyncio.create_task(browser.connection.take(CONNECT)) for _ in range(others)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded):
+        await browser.connection.take(CONNECT)
+    await serving
+
+    assert browser.body == b'{"push":{"disconnect":{"code":3013,"reason":"too many requests"}}}\n'
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

@@ -25,6 +25,7 @@ class Line(asyncio.Transport):
         super().__init__()
         self.written: list[bytes] = []
         self.ended = False
+        self.aborted = False
 
     @override
     def write(self, data: Any) -> None:
@@ -46,7 +47,7 @@ class Line(asyncio.Transport):
 
     @override
     def abort(self) -> None:
-        self.ended = True
+        self.ended = self.aborted = True
 
     @override
     def pause_reading(self) -> None:
@@ -98,6 +99,19 @@ async def test_a_client_that_leaves_costs_the_others_nothing(
 
     assert leaver.line.ended
     assert leaver.session.closed
+    assert {"push": {}} in ann.messages()
+
+
+async def test_a_transport_that_raises_is_cut_and_the_others_hear_all(
+    node: Node, ann: FakeClient, leaver: Leaver
+) -> None:
+    leaver.line.ended = True
+    leaver.session.push(b"{}")
+    ann.session.push(b'{"push":{}}')
+
+    await asyncio.sleep(0)
+
+    assert leaver.line.aborted
     assert {"push": {}} in ann.messages()
 
 
