@@ -73,10 +73,11 @@ class Control(Hearing, ControlSubscription):
             self._asking.cancel()
             await asyncio.wait([self._asking])
         await super().stop()
-        if self._declaring is None:
+        declaring, self._declaring = self._declaring, None
+        if declaring is None:
             return
         try:
-            await self._declaring.delete_queue(self._queue)
-            await self._declaring.close()
+            await declaring.delete_queue(self._queue)
+            await declaring.close()
         except AmqpError as error:
             _log.info("control queue went with its connection", error=type(error).__name__)
