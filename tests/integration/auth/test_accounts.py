@@ -86,6 +86,12 @@ class TestLogin:
             tokens = await auth.login(login)
             assert tokens.token_type == "Bearer"
 
+    async def test_a_password_does_not_age(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+        auth.clock.advance(10 * 365 * 86_400)
+        tokens = await auth.login()
+        assert auth.keys.verifier.verify(tokens.access_token).sub == str(account.id)
+
     async def test_the_access_token_says_who_and_for_how_long(self, auth: AuthWorld) -> None:
         account = await auth.register()
         tokens = await auth.login()

@@ -59,6 +59,10 @@ async def test_an_account_that_was_made_signs_in(auth: AuthWorld, operator: Admi
         await operator.create_account(BOB)
 
 
+async def test_nobody_is_there_before_somebody_is_made(auth: AuthWorld) -> None:
+    assert not await auth.rows("SELECT id FROM auth.accounts UNION ALL SELECT id FROM auth.service_accounts")
+
+
 async def test_the_first_admin_is_made_by_hand(auth: AuthWorld, operator: Administration) -> None:
     account = await operator.create_account(BOB, admin=True)
     tokens = await auth.login("bob")
