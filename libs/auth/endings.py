@@ -63,10 +63,12 @@ class Endings:
         if not ended:
             return Told(0, ())
         until = int(self._clock.now().timestamp()) + self.revoked_for
-        revoked = SessionsRevoked(
-            account_id=owner_id, session_ids=tuple(ended[:REVOKED_AT_ONCE]), reason=reason, until=until
-        )
-        return Told(len(ended), [await stored.tell(SESSION_REVOKED, revoked, urgent=True)])
+        confirms = []
+        for start in range(0, len(ended), REVOKED_AT_ONCE):
+            some = tuple(ended[start : start + REVOKED_AT_ONCE])
+            revoked = SessionsRevoked(account_id=owner_id, session_ids=some, reason=reason, until=until)
+            confirms.append(await stored.tell(SESSION_REVOKED, revoked, urgent=True))
+        return Told(len(ended), confirms)
 
     async def _tell(
         self, stored: Stored, ended: Sequence[Ended], reason: RevocationReason, origin: Origin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -117,7 +118,7 @@ def _operation(route: ContractRoute, schemas: _Schemas) -> Json:
         "tags": [operation.service],
         "summary": operation.summary or operation.name,
         "security": [] if operation.access is PUBLIC else [{_BEARER: []}],
-        "responses": {**_successes(route, schemas), **_problems(route)},
+        "responses": {**_successes(route, schemas), **_problems(route, schemas)},
     }
     if operation.access.scope:
         described["description"] = f"Needs the scope `{operation.access.scope}`."
@@ -175,8 +176,11 @@ def _success(status: int, model: type[BaseModel], schemas: _Schemas) -> Json:
     return described
 
 
-def _problems(route: ContractRoute) -> Json:
+def _problems(route: ContractRoute, schemas: _Schemas) -> Json:
     """What may go wrong, by status: the gateway's own refusals, and whatever else the service answers."""
+    if route.http.oauth:  # such errors are a problem's members in the media type of RFC 6749, section 5.2
+        content = {**schemas.problem, "application/json": {"schema": schemas.reply(Problem)}}
+        return {"4XX": {"description": _PROBLEMS["4XX"], "content": content}, **_references({"5XX"})}
     statuses = {"422", "4XX", "502", "503", "504", "5XX"}
     if route.http.body:
         statuses |= {"400", "413", "415"}
@@ -184,6 +188,10 @@ def _problems(route: ContractRoute) -> Json:
         statuses.add("401")
     if route.operation.access.scope:
         statuses.add("403")
+    return _references(statuses)
+
+
+def _references(statuses: AbstractSet[str]) -> Json:
     return {
         status: {"$ref": f"#/components/responses/{_problem_name(status)}"} for status in sorted(statuses)
     }

@@ -13,7 +13,13 @@ import pytest
 from tests.fixtures.platform import Platform
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-ENDING = ("auth.logout", "auth.logout_all", "auth.delete_me")
+ENDING = (
+    "auth.logout",
+    "auth.logout_all",
+    "auth.delete_me",
+    "auth.verify_confirm",
+    "auth.change_password",
+)
 PERSON = {"email": "ann@example.com", "password": "seven green bottles"}
 
 

@@ -42,7 +42,7 @@ def test_ctrl_c_stops_everything_in_order_with_status_0(installation: Installati
     assert process.returncode == 0
     stopped = [line.split()[0] for line in said.splitlines() if line.endswith("stopped")]
     assert stopped[:2] == ["gateway", "auth_svc"]
-    assert sorted(stopped[2:]) == ["postgres", "rabbitmq", "redis"]
+    assert sorted(stopped[2:]) == ["mail", "postgres", "rabbitmq", "redis"]
     assert installation.processes() == []
 
 
@@ -65,7 +65,7 @@ def test_a_killed_up_takes_everything_along_and_starts_again(installation: Insta
     again = installation.run("up", "--detach")
 
     assert again.returncode == 0, again.stdout + again.stderr
-    assert set(installation.status()) == {"gateway", "auth_svc", "postgres", "rabbitmq", "redis"}
+    assert set(installation.status()) == {"gateway", "auth_svc", "mail", "postgres", "rabbitmq", "redis"}
     assert installation.run("down").returncode == 0
     assert installation.processes() == []
 

@@ -15,16 +15,18 @@ def test_given_services_are_used_and_left_alone(
         "MIGRATION_DATABASE_URL": database.owner_url,
         "AMQP_URL": vhost.url,
         "REDIS_URL": services.redis.url,
+        "AUTH_SMTP_URL": services.mail.url,
     }
 
     started = installation.run("up", "--detach", **given)
 
     assert started.returncode == 0, started.stdout + started.stderr
     status = installation.status()
-    assert {name: status[name]["url"] for name in ("postgres", "rabbitmq", "redis")} == {
+    assert {name: status[name]["url"] for name in ("postgres", "rabbitmq", "redis", "mail")} == {
         "postgres": given["DATABASE_URL"],
         "rabbitmq": given["AMQP_URL"],
         "redis": given["REDIS_URL"],
+        "mail": given["AUTH_SMTP_URL"],
     }
     assert _signs_up_and_in(status["gateway"]["url"])
     assert len(installation.processes()) == 3  # `up` itself, auth_svc, gateway

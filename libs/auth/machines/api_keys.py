@@ -24,7 +24,7 @@ from libs.domain.auth import (
     ValidateApiKeyRequest,
 )
 from libs.infra.clock import Clock
-from libs.messaging import Caller, Empty, FieldError, ValidationFailed, new_message_id
+from libs.messaging import Caller, Empty, Forbidden, new_message_id
 
 
 class ApiKeys:
@@ -40,13 +40,11 @@ class ApiKeys:
         self._clock = clock
 
     async def create(self, request: CreateApiKeyRequest, caller: Caller) -> NewApiKey:
-        """A key with some of the caller's scopes; raises `TooManyApiKeys`, or `ValidationFailed` for other scopes."""
+        """A key with some of the caller's scopes; raises `TooManyApiKeys`, or `Forbidden` for other scopes."""
         account_id = SignedIn.of(caller).account_id
         granted = caller.identity.scopes if caller.identity else frozenset()
         if not granted.issuperset(request.scope.split()):
-            raise ValidationFailed(
-                errors=[FieldError(field="scope", message="You have fewer scopes than these")]
-            )
+            raise Forbidden("a key has at most the scopes of whoever makes it")
         secret, now = new_secret(), self._clock.now()
         seconds = min(request.expires_in or self._settings.seconds, self._settings.seconds)
         row = ApiKeyRow(

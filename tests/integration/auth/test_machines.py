@@ -23,7 +23,7 @@ from libs.domain.auth import (
     ValidateApiKeyRequest,
     ValidateRequest,
 )
-from libs.messaging import ANONYMOUS, Caller, Empty, Identity, ValidationFailed
+from libs.messaging import ANONYMOUS, Caller, Empty, Identity
 from tests.fixtures.accounts import AuthWorld
 
 NOBODY = Origin()
@@ -69,7 +69,7 @@ class TestApiKeys:
         assert "key" not in listed.keys[0].model_dump()
 
     async def test_a_key_has_no_more_scopes_than_its_maker(self, auth: AuthWorld) -> None:
-        with pytest.raises(ValidationFailed):
+        with pytest.raises(Forbidden):
             await self.new(auth, await signed_in(auth, scope="notes:read"), scope="admin")
 
     async def test_another_secret_under_the_same_id_is_refused(self, auth: AuthWorld) -> None:
