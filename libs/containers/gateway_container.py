@@ -122,7 +122,7 @@ class GatewayContainer(Container):
                 verify=authorization.believe,
                 bus=bus,
                 operations=OPERATIONS,
-                presence=RedisPresence(redis),
+                presence=RedisPresence(redis, seconds=settings.realtime.presence_seconds),
                 loopback=settings.http.is_loopback,
             )
             revocations.on_revoked.append(realtime.revoke)

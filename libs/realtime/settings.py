@@ -234,6 +234,11 @@ class RealtimeSettings(BaseModel):
         return self
 
     @property
+    def presence_seconds(self) -> int:
+        """How long a client that does not say so stays present (s); it does with every ping."""
+        return max(60, round(2.4 * self.ping_interval))
+
+    @property
     def longest_history(self) -> int:
         """How far back any channel's history reaches (s)."""
         return max((one.history_seconds for one in self.namespaces.values()), default=0)

@@ -46,3 +46,8 @@ def test_wrong_namespaces_are_refused(value: str) -> None:
 def test_a_client_answers_before_the_next_ping() -> None:
     with pytest.raises(ValidationError, match="PONG_TIMEOUT"):
         RealtimeSettings(ping_interval=5, pong_timeout=5)
+
+
+@pytest.mark.parametrize("interval", [9, 25, 60, 600])
+def test_who_answers_every_ping_stays_present(interval: float) -> None:
+    assert RealtimeSettings(ping_interval=interval).presence_seconds >= 2 * interval
