@@ -207,6 +207,13 @@ class RealtimeProtocol(WebSocketsSansIOProtocol):
         cast("dict[str, Any]", self.scope["extensions"])[EXTENSION] = self.hand_over
         await super().run_asgi()
 
+    @override
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            # Refused by an answer; uvicorn would log an error, as for an application that gave none.
+            self.handshake_complete = True
+
     async def hand_over(self, accept: dict[str, Any], socket: Socket, session: Session) -> bool:
         """Accept the handshake and let ``socket`` have the line; False when the client has gone already.
 

@@ -29,6 +29,16 @@ class TestHandshake:
         async with dialled(door.url, Origin=origin) as (_, answer):
             assert answer.status == status
 
+    async def test_that_is_refused_is_no_error_of_ours(
+        self, open_door: OpenDoor, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        door = await open_door()
+
+        async with dialled(door.url, Origin="https://elsewhere.test") as (_, answer):
+            assert answer.status == 403
+
+        assert [one for one in caplog.records if one.levelname == "ERROR"] == []
+
     async def test_of_the_gateways_own_pages_is_welcome(self, open_door: OpenDoor) -> None:
         door = await open_door()
 
