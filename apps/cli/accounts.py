@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from apps.cli.roles import role
 from apps.cli.service_accounts import service
 from apps.cli.terminal import complain, fail, say
 
 accounts = typer.Typer(help="The accounts of clients.", no_args_is_help=True)
 accounts.add_typer(service, name="service")
+accounts.add_typer(role, name="role")
 
 
 class Written(StrEnum):

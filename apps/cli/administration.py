@@ -67,6 +67,16 @@ def disable_account(login: str) -> int:
     return _run(lambda hands: hands.disable_account(login))
 
 
+def give_role(login: str, role: str) -> None:
+    """Give an account a role."""
+    _run(lambda hands: hands.give_role(login, role))
+
+
+def take_role(login: str, role: str) -> int:
+    """Take a role from an account; how many sessions that ended."""
+    return _run(lambda hands: hands.take_role(login, role))
+
+
 def import_accounts(file: Path, format_: str | None, *, write: bool) -> ImportReport:
     """Bring accounts of another system in, or only look whether that works."""
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from libs.auth.accounts import Accounts
 from libs.auth.callers import Origin
@@ -16,6 +17,8 @@ from libs.auth.imports import AccountImport, Format, ImportReport
 from libs.auth.key_changes import KeyRevocation, Rotation
 from libs.auth.keys import Keys, KeyState
 from libs.auth.machines import NewSecret, ServiceAccounts, ServiceAccountState
+from libs.auth.repository import Storage, Stored
+from libs.auth.roles import Roles
 from libs.domain.auth import ADMIN, Account, RegisterRequest
 from libs.messaging import Caller, Client
 
@@ -33,6 +36,8 @@ class Administration:
     imports: AccountImport
     keys: Keys
     services: ServiceAccounts
+    roles: Roles
+    storage: Storage
 
     async def create_account(self, request: RegisterRequest, *, admin: bool = False) -> Account:
         """A new account, its address vouched for, perhaps with the role `admin`; raises `AccountExists`, or `ValidationFailed` for a weak password."""
@@ -45,6 +50,19 @@ class Administration:
         if ended is None:
             raise UnknownAccount(f"there is no account {login}")
         return ended
+
+    async def give_role(self, login: str, role: str) -> None:
+        """Give an account a role; raises `UnknownAccount`, or `ValidationFailed` for a role that there is not."""
+        self.roles.expect_known([role])
+        async with self.storage.transaction() as stored:
+            await self.roles.give(stored, await _account(stored, login), role, Origin(user_agent=_operator()))
+
+    async def take_role(self, login: str, role: str) -> int:
+        """Take a role from an account; says how many sessions ended. Raises `UnknownAccount`, `LastAdmin`."""
+        async with self.storage.transaction() as stored:
+            account_id = await _account(stored, login)
+            told = await self.roles.take(stored, account_id, role, Origin(user_agent=_operator()))
+        return told.count
 
     async def import_accounts(self, file: Path, format_: Format, *, write: bool) -> ImportReport:
         """Bring accounts of another system in, or only look whether that works; raises `FileUnreadable`."""
@@ -79,6 +97,13 @@ class Administration:
         """Believe no token of a key any more; raises `UnknownSigningKey`, or `KeyUnreadable`."""
         await self.keys.load()
         return await self.keys.revoke(kid)
+
+
+async def _account(stored: Stored, login: str) -> UUID:
+    found = await stored.accounts.by_login(login)
+    if found is None:
+        raise UnknownAccount(f"there is no account {login}")
+    return found.account_id
 
 
 def _operator() -> str:

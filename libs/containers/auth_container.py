@@ -203,7 +203,15 @@ async def administration(settings: AdministrationSections) -> AsyncGenerator[Adm
             clock=SystemClock(),
         )
         imports = AccountImport(rules.storage, SystemClock())
-        yield Administration(rules.accounts, rules.closing, imports, rules.keys, rules.service_accounts)
+        yield Administration(
+            accounts=rules.accounts,
+            closing=rules.closing,
+            imports=imports,
+            keys=rules.keys,
+            services=rules.service_accounts,
+            roles=rules.roles,
+            storage=rules.storage,
+        )
     finally:
         await breaches.close()
         await pool.close()

@@ -188,6 +188,28 @@ def test_accounts_are_made_once_and_shut(installation: Installation, printed: st
     assert "Traceback" not in "".join(one.stderr for one in (made, again, wrong, shut, nobody))
 
 
+def test_the_first_admin_is_made_and_stays(installation: Installation, printed: str) -> None:
+    given = "seven green bottles\n"
+    made = installation.run("accounts", "create", "root@example.com", "--admin", given=given)
+    url = installation.status()["gateway"]["url"]
+    login = {"login": "root@example.com", "password": given.strip()}
+    token = httpx.post(f"{url}/v1/auth/login", json=login, timeout=10).json()["access_token"]
+    found = httpx.get(
+        f"{url}/v1/admin/accounts",
+        params={"email": "root@example.com"},
+        headers={"authorization": f"Bearer {token}"},
+        timeout=10,
+    )
+    shut = installation.run("accounts", "disable", "root@example.com")
+    taken = installation.run("accounts", "role", "take", "root@example.com", "admin")
+
+    assert (made.returncode, "with the role admin" in made.stdout) == (0, True), made.stderr
+    assert found.json()["accounts"][0]["roles"] == ["admin"]
+    assert [one.returncode for one in (shut, taken)] == [1, 1]
+    assert "last account" in shut.stderr
+    assert "Traceback" not in shut.stderr + taken.stderr
+
+
 def test_service_accounts_are_made_and_sign_in(installation: Installation, printed: str) -> None:
     made = installation.run("accounts", "service", "create", "billing", "--scope", "notes:read")
     again = installation.run("accounts", "service", "create", "billing")

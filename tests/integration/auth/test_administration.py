@@ -24,6 +24,7 @@ from libs.containers.auth_container import administration
 from libs.domain.auth import AccountExists, LastAdmin, RefreshRequest, RegisterRequest, SessionEnded
 from libs.infra.database import DatabaseSettings
 from libs.infra.jwt import TokenSettings
+from libs.messaging import ValidationFailed
 from tests.fixtures.accounts import FROM_CLIENT, PASSWORD, QUICK, AuthWorld, eventually, key_settings
 from tests.fixtures.database import MigratedDatabase
 
@@ -72,6 +73,21 @@ async def test_the_first_admin_is_made_by_hand(auth: AuthWorld, operator: Admini
     assert row.user_agent.startswith("gatehouse command, ")
     with pytest.raises(LastAdmin):
         await operator.disable_account("bob")
+
+
+async def test_roles_are_given_and_taken_by_hand(auth: AuthWorld, operator: Administration) -> None:
+    await operator.create_account(BOB)
+    await operator.give_role("bob", "admin")
+    tokens = await auth.login("bob")
+    assert auth.keys.verifier.verify(tokens.access_token).scope == "admin"
+    with pytest.raises(LastAdmin):
+        await operator.take_role("bob", "admin")
+    await operator.create_account(RegisterRequest(email="ann@example.com", password=PASSWORD), admin=True)
+    assert await operator.take_role("bob", "admin") == 1
+    with pytest.raises(UnknownAccount):
+        await operator.give_role("nobody", "admin")
+    with pytest.raises(ValidationFailed):
+        await operator.give_role("bob", "emperor")
 
 
 async def test_disabling_an_account_ends_its_sessions_and_is_told(
