@@ -137,12 +137,13 @@ def _headers() -> Iterator[tuple[str, str]]:
 
 def _names_of_keys() -> Iterator[tuple[str, str]]:
     for kid in ("../../../../dev/null", "/dev/null", "' OR 1=1 --", OURS.kid + "\0", "", 0, [OURS.kid]):
-        yield f"kid {kid!r}, empty secret", token(header(kid=kid), claims(), by_secret(b""))
+        said = repr(kid).replace(OURS.kid, "ours")  # a test has one name in every process
+        yield f"kid {said}, empty secret", token(header(kid=kid), claims(), by_secret(b""))
         yield (
-            f"kid {kid!r}, HS256",
+            f"kid {said}, HS256",
             token(header(kid=kid, alg="HS256"), claims(), by_secret(b"")),
         )
-        yield f"kid {kid!r}, signed", token(header(kid=kid), claims(), by(OURS))
+        yield f"kid {said}, signed", token(header(kid=kid), claims(), by(OURS))
     yield "kid left out", token(header(kid=None), claims(), by(OURS))
     for named, signer in ((a, b) for a in ALGORITHMS for b in ALGORITHMS if a != b):
         yield (
