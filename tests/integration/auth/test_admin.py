@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from libs.domain.auth import (
     AccountNotFound,
     AccountPage,
     AccountRecord,
+    CreateApiKeyRequest,
     DeleteMeRequest,
     EndedSessions,
     Forbidden,
@@ -30,6 +32,7 @@ from libs.domain.auth import (
     SessionEnded,
     TokenInvalid,
     TokenPair,
+    ValidateApiKeyRequest,
     ValidateRequest,
 )
 from libs.messaging import ANONYMOUS, Caller, Handlers, Lane, ValidationFailed
@@ -206,6 +209,20 @@ class TestRoles:
         (row,) = await office.written("role.taken")
         assert (row.account_id, row.actor_id) == (ann.id, office.account.id)
 
+    async def test_an_api_key_allows_no_more_than_its_owner(self, office: Office) -> None:
+        ann = await office.auth.register()
+        await office.ask("give_role", id=ann.id, role="editor")
+        await office.ask("give_role", id=ann.id, role="viewer")
+        caller = office.auth.caller(await office.auth.login())
+        keys = office.auth.rules.api_keys
+        reads = await keys.create(CreateApiKeyRequest(name="reads", scope="notes:read"), caller)
+        writes = await keys.create(CreateApiKeyRequest(name="writes", scope="notes:write"), caller)
+        await office.ask("take_role", id=ann.id, role="editor")
+        found = [
+            await keys.validate(ValidateApiKeyRequest(key=one.key), ANONYMOUS) for one in (reads, writes)
+        ]
+        assert [(one.active, one.scope) for one in found] == [(True, "notes:read"), (False, "")]
+
     async def test_a_role_that_is_not_had_costs_nobody_a_session(self, office: Office) -> None:
         ann = await office.auth.register()
         tokens = await office.auth.login()
@@ -240,6 +257,18 @@ class TestTheLastAdmin:
         await admin(office.auth, "second@example.com")
         await office.ask("take_role", id=office.account.id, role="admin")
         assert not await office.scope("root@example.com")
+
+    async def test_of_two_who_shut_each_other_one_stays(self, office: Office) -> None:
+        other = await admin(office.auth, "second@example.com")
+        theirs = office.auth.caller(await office.auth.login("second@example.com"))
+        done = await asyncio.gather(
+            office.ask("disable", id=other.id),
+            office.ask("disable", theirs, id=office.account.id),
+            return_exceptions=True,
+        )
+        assert sorted(type(one).__name__ for one in done) == ["Empty", "LastAdmin"]
+        left = await office.auth.rows("SELECT id FROM auth.accounts WHERE status = 'active'")
+        assert len(left) == 1
 
 
 class TestPasswordsAreTheOwners:
