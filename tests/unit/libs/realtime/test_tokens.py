@@ -90,7 +90,11 @@ class TestSecret:
 
         assert claims.expires_at == pytest.approx(SOON + 0.5)
 
-    @pytest.mark.parametrize(("expire_at", "expires_at"), [(0, None), (SOON + 1, SOON + 1), (None, SOON)])
+    @pytest.mark.parametrize(
+        ("expire_at", "expires_at"),
+        [(0, None), (SOON + 1, SOON + 1), (None, SOON)],
+        ids=["never", "later", "left out"],
+    )
     def test_expire_at_is_over_exp(self, expire_at: int | None, expires_at: int | None) -> None:
         claims = SharedSecret(SECRET).verify(
             token(channel="c", exp=SOON, expire_at=expire_at), SubscriptionClaims
