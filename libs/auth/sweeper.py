@@ -41,6 +41,8 @@ class Sweeper:
             ("sessions", settings.session_retention, over.sessions),
             ("mail requests", 0, over.mail_requests),
             ("deleted accounts", settings.session_retention, over.deleted_accounts),
+            ("API keys", settings.session_retention, over.api_keys),
+            ("client secrets", settings.session_retention, over.client_secrets),
             ("signing keys", settings.session_retention, over.keys),
             ("audit rows", settings.audit_retention, over.audit),
             ("sent events", outbox.retention, over.sent_events),

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.orm import ACCOUNTS, AUDIT_LOG, REFRESH_TOKENS, SESSIONS, SIGNING_KEYS
 from libs.auth.repository.accounts import DELETED
+from libs.auth.repository.machine_rows import API_KEYS, CLIENT_SECRETS
 from libs.auth.repository.mail_rows import MAIL_REQUESTS
 from libs.outbox import Outbox
 
@@ -52,6 +53,15 @@ class HousekeepingRepository:
     async def keys(self, before: datetime, limit: int) -> int:
         """Remove signing keys that retired before this moment."""
         return await self._remove(SIGNING_KEYS, SIGNING_KEYS.c.retired_at < before, limit)
+
+    async def api_keys(self, before: datetime, limit: int) -> int:
+        """Remove API keys that were revoked or expired before this moment."""
+        key = API_KEYS.c
+        return await self._remove(API_KEYS, or_(key.revoked_at < before, key.expires_at < before), limit)
+
+    async def client_secrets(self, before: datetime, limit: int) -> int:
+        """Remove secrets of service accounts that were revoked before this moment."""
+        return await self._remove(CLIENT_SECRETS, CLIENT_SECRETS.c.revoked_at < before, limit)
 
     async def audit(self, before: datetime, limit: int) -> int:
         """Remove audit rows that were written before this moment."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from libs.auth.orm import AccountRow, Base
+from libs.auth.orm import SCHEMA, AccountRow, Base
 
 
 class ServiceAccountRow(Base):
@@ -63,3 +63,6 @@ class ApiKeyRow(Base):
 
 MACHINE_SESSIONS = (ClientSecretRow, ApiKeyRow)
 """What gateways refuse by its id once it is revoked, as they do with sessions."""
+
+CLIENT_SECRETS = Base.metadata.tables[f"{SCHEMA}.{ClientSecretRow.__tablename__}"]
+API_KEYS = Base.metadata.tables[f"{SCHEMA}.{ApiKeyRow.__tablename__}"]

@@ -6,7 +6,7 @@ import pytest
 
 from libs.auth import HousekeepingSettings, Sweeper
 from libs.auth.callers import Origin
-from libs.domain.auth import RefreshRequest
+from libs.domain.auth import ApiKeyRef, CreateApiKeyRequest, RefreshRequest
 from libs.messaging import Empty
 from libs.outbox import OutboxSettings
 from tests.fixtures.accounts import FROM_CLIENT, AuthWorld, eventually
@@ -96,3 +96,19 @@ async def test_what_is_left_of_a_deleted_account_goes_with_its_sessions(
     auth.clock.advance(2 * DAY)
     await sweeper.sweep()
     assert (await count(auth, "accounts"), await count(auth, "sessions")) == (1, 0)
+
+
+async def test_api_keys_and_secrets_go_some_days_after_their_end(auth: AuthWorld, sweeper: Sweeper) -> None:
+    await auth.register()
+    caller = auth.caller(await auth.login())
+    request = CreateApiKeyRequest(name="backup", expires_in=DAY)
+    revoked = await auth.rules.api_keys.create(request, caller)
+    await auth.rules.api_keys.create(request, caller)
+    await auth.rules.api_keys.create(CreateApiKeyRequest(name="kept"), caller)
+    await auth.rules.api_keys.revoke(ApiKeyRef(id=revoked.id), caller)
+    auth.clock.advance(7 * DAY + 60)
+    await sweeper.sweep()
+    assert await count(auth, "api_keys") == 2
+    auth.clock.advance(DAY)
+    await sweeper.sweep()
+    assert [row.name for row in await auth.rows("SELECT name FROM auth.api_keys")] == ["kept"]
