@@ -16,7 +16,7 @@ from libs.realtime.line import Format
 from libs.realtime.session import Session
 
 _MOST_HELD = 16  # requests that wait for a session which has enough to do
-_HELD = 3.0  # s; less than a process waits that brings a request to another
+_LONGEST_HOLD = 3.0  # s; less than a process waits that brings a request to another
 
 
 class StreamConnection(AsgiConnection):
@@ -30,12 +30,12 @@ class StreamConnection(AsgiConnection):
         max_pending: int,
         abort: Callable[[], object] | None,
         farewell: float = FAREWELL,
-        patience: float = _HELD,
+        longest_hold: float = _LONGEST_HOLD,
     ) -> None:
         super().__init__(line_format, max_pending=max_pending, abort=abort, farewell=farewell)
         self.return_path = return_path
         self._held = 0
-        self._patience_with_session = patience
+        self._longest_hold = longest_hold
 
     async def take(self, frame: bytes) -> None:
         """Give the session a frame that came by another way, once it does not have enough to do.
@@ -56,7 +56,7 @@ class StreamConnection(AsgiConnection):
             return False
         self._held += 1
         try:
-            async with asyncio.timeout(self._patience_with_session):
+            async with asyncio.timeout(self._longest_hold):
                 while not self._may_read.is_set():
                     await self._may_read.wait()
         except TimeoutError:

@@ -19,7 +19,7 @@ class Browser:
     """The server's side of a client: takes what is sent, or nothing at all."""
 
     def __init__(
-        self, node: Node, *, reads: bool = True, max_pending: int = 65_536, patience: float = 60.0
+        self, node: Node, *, reads: bool = True, max_pending: int = 65_536, longest_hold: float = 60.0
     ) -> None:
         self.aborted = asyncio.Event()
         self.sent: list[Message] = []
@@ -29,7 +29,7 @@ class Browser:
             max_pending=max_pending,
             abort=self.aborted.set,
             farewell=0.01,
-            patience=patience,
+            longest_hold=longest_hold,
         )
         self.session = Session(node, self.connection, Client("192.0.2.1"), HANDLERS)
         self._reads = reads
@@ -124,9 +124,11 @@ async def test_commands_wait_for_a_session_that_has_enough_to_do(node: Node) -> 
     await serving
 
 
-@pytest.mark.parametrize(("patience", "others"), [(0.01, 0), (60.0, 16)], ids=["too long", "too many"])
-async def test_a_session_whose_commands_are_lost_is_closed(node: Node, patience: float, others: int) -> None:
-    browser = Browser(node, patience=patience)
+@pytest.mark.parametrize(("longest_hold", "others"), [(0.01, 0), (60.0, 16)], ids=["too long", "too many"])
+async def test_a_session_whose_commands_are_lost_is_closed(
+    node: Node, longest_hold: float, others: int
+) -> None:
+    browser = Browser(node, longest_hold=longest_hold)
     serving = asyncio.create_task(browser.serve())
     await asyncio.sleep(0)
     browser.connection.pause()
