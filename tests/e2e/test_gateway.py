@@ -31,9 +31,17 @@ class Person:
             "/v1/auth/register", json={"email": "ann@example.com", "password": PASSWORD}
         )
 
-    async def login(self) -> httpx.Response:
+    async def login(self, sent: asyncio.Semaphore | None = None) -> httpx.Response:
+        """Sign in; ``sent`` is released as soon as the request has left."""
+
+        async def trace(event: str, _: object) -> None:
+            if sent is not None and event == "http11.send_request_body.complete":
+                sent.release()
+
         answer = await self.client.post(
-            "/v1/auth/login", json={"login": "ann@example.com", "password": PASSWORD}
+            "/v1/auth/login",
+            json={"login": "ann@example.com", "password": PASSWORD},
+            extensions={"trace": trace},
         )
         self.headers = {"authorization": f"Bearer {answer.json()['access_token']}"}
         return answer
@@ -160,8 +168,12 @@ async def test_a_broker_that_goes_and_comes_back_is_survived(
 
 
 async def test_a_stop_lets_what_runs_finish(platform: Platform, ann: Person) -> None:
-    running_requests = [asyncio.create_task(ann.login()) for _ in range(8)]
-    await asyncio.sleep(0.05)  # on their way, and hashing takes longer
+    sent = asyncio.Semaphore(0)
+    running_requests = [asyncio.create_task(ann.login(sent)) for _ in range(8)]
+    async with asyncio.timeout(10):
+        for _ in running_requests:
+            await sent.acquire()
+    await asyncio.sleep(0.05)  # in which the gateway reads them; the hashes of all take longer
     platform.gateway.send(signal.SIGTERM)
     answers = await asyncio.gather(*running_requests)
     assert {answer.status_code for answer in answers} == {200}

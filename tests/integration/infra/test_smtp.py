@@ -143,8 +143,8 @@ async def test_without_a_server_nothing_is_delivered() -> None:
 
 
 class TestEncryption:
-    @pytest.fixture(scope="class")
-    def certificate(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    @pytest.fixture
+    def certificate(self, tmp_path: Path) -> Path:
         """A certificate of 127.0.0.1 and its key, in one file."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests")])
@@ -163,7 +163,7 @@ class TestEncryption:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        file = tmp_path_factory.mktemp("tls") / "server.pem"
+        file = tmp_path / "server.pem"
         file.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
         return file
 

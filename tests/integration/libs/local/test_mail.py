@@ -20,7 +20,11 @@ def sink(services: SessionServices) -> MailSink:
 def connected(sink: MailSink, *, password: str | None = None) -> smtplib.SMTP:
     url = urlsplit(sink.url)
     link = smtplib.SMTP("127.0.0.1", url.port or 0, timeout=10)
-    link.login(url.username or "", password or url.password or "")
+    try:
+        link.login(url.username or "", password or url.password or "")
+    except smtplib.SMTPException:
+        link.close()
+        raise
     return link
 
 

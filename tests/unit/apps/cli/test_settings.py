@@ -19,8 +19,8 @@ def test_a_process_is_not_told_what_is_not_for_it() -> None:
 
 
 def test_a_service_whose_url_is_given_is_not_a_private_one() -> None:
-    assert private_services(Environment({})) == ["postgres", "rabbitmq", "redis"]
-    assert private_services(Environment({"AMQP_URL": "amqp://there"})) == ["postgres", "redis"]
+    assert private_services(Environment({})) == ["postgres", "rabbitmq", "redis", "mail"]
+    assert private_services(Environment({"AMQP_URL": "amqp://there"})) == ["postgres", "redis", "mail"]
 
 
 def test_another_environment_holds_for_a_block_only() -> None:

@@ -20,7 +20,7 @@ class RecordingSession:
         self.sync_session = Session()
         self.statements: list[str] = []
 
-    async def execute(self, statement: object) -> None:
+    async def execute(self, statement: object, _rows: object = None) -> None:
         self.statements.append(str(statement))
 
 
