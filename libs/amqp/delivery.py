@@ -1,12 +1,16 @@
 """A message as a consumer gets it."""
 
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
 from libs.amqp.acks import Acks
 from libs.amqp.errors import AlreadySettled
-from libs.amqp.properties import Properties, decode_headers, decode_properties, decode_short
+from libs.amqp.properties import Properties, decode_headers, decode_properties, decode_short, read_short
+
+_CORRELATION_ID: Final = Properties._fields.index("correlation_id")
+_REPLY_TO: Final = Properties._fields.index("reply_to")
+_TYPE: Final = Properties._fields.index("type")
 
 
 class Delivery:
@@ -84,12 +88,16 @@ class Delivery:
     @property
     def correlation_id(self) -> str | None:
         """What ties a reply to its request."""
-        return self._decoded().correlation_id
+        if self._properties is not None:
+            return self._properties.correlation_id
+        return read_short(self._flags, self._fields, _CORRELATION_ID)
 
     @property
     def reply_to(self) -> str | None:
         """The queue that a reply goes to."""
-        return self._decoded().reply_to
+        if self._properties is not None:
+            return self._properties.reply_to
+        return read_short(self._flags, self._fields, _REPLY_TO)
 
     @property
     def message_id(self) -> str | None:
@@ -99,7 +107,9 @@ class Delivery:
     @property
     def type(self) -> str | None:
         """The kind of message."""
-        return self._decoded().type
+        if self._properties is not None:
+            return self._properties.type
+        return read_short(self._flags, self._fields, _TYPE)
 
     @property
     def expiration(self) -> int | None:

@@ -109,8 +109,8 @@ class Serving(Subscription):
         """Reply, then ack, so that a server which dies between the two leaves no caller without an answer."""
         if found is None:
             _log.warning("handler stopped", operation=delivery.routing_key)
-        elif delivery.reply_to:
-            self._reply(delivery, delivery.reply_to, found)
+        elif reply_to := delivery.reply_to:
+            self._reply(delivery, reply_to, found)
         delivery.ack()
 
     def _reply(self, delivery: Delivery, reply_to: str, found: Answer) -> None:

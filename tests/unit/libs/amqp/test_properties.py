@@ -14,6 +14,7 @@ from libs.amqp.properties import (
     encode_properties,
     encode_short,
     flag,
+    read_short,
 )
 from tests.unit.libs.amqp.strategies import properties as any_properties
 
@@ -73,6 +74,27 @@ def test_garbage_is_refused_by_one_error(flags: int, fields: bytes) -> None:
     except MalformedMessage:
         return
     assert isinstance(read, Properties)
+
+
+@given(
+    any_properties,
+    st.sampled_from(["content_type", "correlation_id", "reply_to", "message_id", "type", "app_id"]),
+)
+def test_one_property_is_read_as_all_are(properties: Properties, name: str) -> None:
+    flags, fields = encode_properties(properties)
+
+    found = read_short(flags, fields, Properties._fields.index(name))
+
+    assert found == getattr(decode_properties(flags, fields), name)
+
+
+@given(st.integers(0, 2**16 - 1), st.binary(max_size=100))
+def test_garbage_is_refused_by_one_error_for_one_property_too(flags: int, fields: bytes) -> None:
+    try:
+        read = read_short(flags, fields, Properties._fields.index("type"))
+    except MalformedMessage:
+        return
+    assert read is None or isinstance(read, str)
 
 
 def test_cluster_id_is_read_over() -> None:
