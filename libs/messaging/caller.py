@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from libs.messaging.deadline import Deadline
 
 _MAX_HEADER = 2048  # characters of an `identity` or `client` header that are read
-_REMEMBERED = 1024  # headers whose reading is kept: a client that calls again sends the same ones
+_REMEMBERED = 4096  # headers whose reading is kept: a client that calls again sends the same ones
 
 
 Subject: TypeAlias = Literal["account", "api_key", "service"]
