@@ -40,6 +40,9 @@ class Workers(Generic[ResultT]):
         self._stopped: set[asyncio.Task[None]] = set()
         self._expiry: Expiry[asyncio.Task[None]] = Expiry(self._stop)
         self._called = False  # whether a worker is on its way to what is pending
+        self._clean = (
+            copy_context()
+        )  # every worker's, so that none inherits what the first starter had in its own
         self._finished: asyncio.Future[None] | None = None
         self._ending = False
 
@@ -58,8 +61,8 @@ class Workers(Generic[ResultT]):
     async def finish(self, within: float) -> None:
         """Wait until all is done, at most ``within`` seconds; what is still under way then is stopped."""
         if self._busy or self._pending:
-            self._finished = self._loop.create_future()
-            await asyncio.wait([self._finished], timeout=within)
+            self._finished = finished = self._loop.create_future()
+            await asyncio.wait([finished], timeout=within)
             self._finished = None
         late = list(self._busy)
         if late or self._pending:
@@ -78,16 +81,17 @@ class Workers(Generic[ResultT]):
     def _call(self) -> None:
         """Send one worker to what is pending."""
         self._called = True
-        if self._idle:
-            self._idle.pop().set_result(None)
-        else:
-            worker = self._loop.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+        while self._idle:
+            turn = self._idle.pop()
+            if not turn.done():  # else somebody has cancelled that worker while it rested
+                turn.set_result(None)
+                return
+        worker = self._loop.create_task(self._work(), context=self._clean.copy())
+        self._workers.add(worker)
+        worker.add_done_callback(self._gone)
 
     async def _work(self) -> None:
         worker = cast("asyncio.Task[None]", asyncio.current_task())
-        clean = copy_context()
         while True:
             self._called = False
             while self._pending:
@@ -95,26 +99,29 @@ class Workers(Generic[ResultT]):
                 if self._pending and not self._called:
                     self._call()
                 await self._do(worker, piece)
-                if copy_context() != clean:  # what a handler has left there must not meet the next caller
-                    self._leave()
+                if (
+                    copy_context() != self._clean
+                ):  # what a handler has left there must not meet the next caller
                     return
             if self._ending:
                 return
-            await self._rest()
+            self._look_finished()
+            turn = self._loop.create_future()
+            self._idle.append(turn)
+            await turn
 
-    async def _rest(self) -> None:
-        if self._finished is not None and not self._busy:
+    def _gone(self, worker: asyncio.Task[None]) -> None:
+        """A worker has ended, whatever ended it: what it may have been called for must not wait for ever."""
+        self._workers.discard(worker)
+        if self._pending and not self._ending:
+            self._call()
+        else:
+            self._look_finished()
+
+    def _look_finished(self) -> None:
+        if self._finished is not None and not self._busy and not self._pending:
             self._finished.set_result(None)
             self._finished = None
-        turn = self._loop.create_future()
-        self._idle.append(turn)
-        await turn
-
-    def _leave(self) -> None:
-        if self._pending and not self._called:
-            self._call()
-        elif self._finished is not None and not self._busy and not self._pending:
-            self._finished.set_result(None)
 
     async def _do(self, worker: asyncio.Task[None], piece: _Piece[ResultT]) -> None:
         self._busy.add(worker)

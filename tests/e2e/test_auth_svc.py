@@ -119,7 +119,7 @@ async def test_errors_come_back_as_their_classes(bus: RabbitBus) -> None:
         await bus.call(ME, Empty())
 
 
-async def test_a_logout_is_heard_before_it_is_answered(bus: RabbitBus) -> None:
+async def test_a_logout_is_told_to_every_process_that_hears(bus: RabbitBus) -> None:
     heard: list[SessionsRevoked] = []
 
     async def hear(event: SessionsRevoked) -> None:

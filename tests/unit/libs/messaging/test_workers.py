@@ -3,6 +3,8 @@
 import asyncio
 from contextvars import ContextVar
 
+import pytest
+
 from libs.messaging.workers import Workers
 
 _left: ContextVar[str] = ContextVar("left", default="nothing")
@@ -171,3 +173,53 @@ class TestContext:
         await workers.finish(5)
 
         assert seen == ["something", "nothing", "something", "nothing"]
+
+    async def test_work_inherits_nothing_from_whoever_starts_it(self) -> None:
+        seen: list[str | None] = []
+
+        async def looks() -> str:
+            return _left.get()
+
+        async def start() -> None:
+            _left.set("the starter's")
+            workers.start(looks(), done=seen.append)
+
+        workers: Workers[str] = Workers()
+        await asyncio.create_task(start())
+        await workers.finish(5)
+
+        assert seen == ["nothing"]
+
+
+class TestForeignCancel:
+    @pytest.mark.parametrize("rests", [0, 1, 3], ids=["as it is done", "as it rests", "long at rest"])
+    async def test_a_worker_that_is_cancelled_from_outside_leaves_no_work_behind(self, rests: int) -> None:
+        results: asyncio.Queue[object] = asyncio.Queue()
+
+        workers: Workers[object] = Workers()
+        workers.start(who(), done=results.put_nowait)
+        async with asyncio.timeout(5):
+            task = await results.get()
+            for _ in range(rests):
+                await asyncio.sleep(0)
+            assert isinstance(task, asyncio.Task)
+            workers.start(at_once(1), done=results.put_nowait)
+            task.cancel()
+            workers.start(at_once(2), done=results.put_nowait)
+            assert [await results.get(), await results.get()] == [1, 2]
+        await workers.finish(5)
+
+    async def test_one_that_ends_as_all_is_finished_is_told_once(self) -> None:
+        async def leaves() -> str:
+            await asyncio.sleep(0.01)
+            _left.set("something")
+            return "left"
+
+        results: list[str | None] = []
+        workers: Workers[str] = Workers()
+        for _ in range(3):
+            workers.start(leaves(), done=results.append)
+        async with asyncio.timeout(5):
+            await workers.finish(5)
+
+        assert results == ["left"] * 3
