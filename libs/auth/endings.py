@@ -24,6 +24,10 @@ class Told:
     count: int
     confirms: Sequence[asyncio.Future[None]]
 
+    def after(self, other: Told) -> Told:
+        """The same news, known when that of ``other`` is known as well."""
+        return Told(self.count, (*other.confirms, *self.confirms))
+
     async def heard(self) -> None:
         """Wait, after the commit, until every gateway can know; a second at most."""
         if self.confirms:
@@ -60,31 +64,27 @@ class Endings:
         self, stored: Stored, owner_id: UUID, ended: Sequence[UUID], reason: RevocationReason
     ) -> Told:
         """Tell that these API keys or secrets are refused from now on."""
-        if not ended:
-            return Told(0, ())
-        until = int(self._clock.now().timestamp()) + self.revoked_for
-        confirms = []
-        for start in range(0, len(ended), REVOKED_AT_ONCE):
-            some = tuple(ended[start : start + REVOKED_AT_ONCE])
-            revoked = SessionsRevoked(account_id=owner_id, session_ids=some, reason=reason, until=until)
-            confirms.append(await stored.tell(SESSION_REVOKED, revoked, urgent=True))
-        return Told(len(ended), confirms)
+        return await self._announce(stored, owner_id, ended, reason)
 
     async def _tell(
         self, stored: Stored, ended: Sequence[Ended], reason: RevocationReason, origin: Origin
     ) -> Told:
-        until = int(self._clock.now().timestamp()) + self.revoked_for
-        confirms = []
-        for start in range(0, len(ended), REVOKED_AT_ONCE):
-            some = ended[start : start + REVOKED_AT_ONCE]
-            revoked = SessionsRevoked(
-                account_id=some[0].account_id,
-                session_ids=tuple(one.id for one in some),
-                reason=reason,
-                until=until,
-            )
-            confirms.append(await stored.tell(SESSION_REVOKED, revoked, urgent=True))
+        """Tell of sessions of one account, and write them down."""
+        if not ended:
+            return Told(0, ())
+        told = await self._announce(stored, ended[0].account_id, [one.id for one in ended], reason)
         await stored.audit.add_all(
             [Happened("session.ended", one.account_id, one.id, origin, {"reason": reason}) for one in ended]
         )
-        return Told(len(ended), confirms)
+        return told
+
+    async def _announce(
+        self, stored: Stored, account_id: UUID, ids: Sequence[UUID], reason: RevocationReason
+    ) -> Told:
+        until = int(self._clock.now().timestamp()) + self.revoked_for
+        confirms = []
+        for start in range(0, len(ids), REVOKED_AT_ONCE):
+            some = tuple(ids[start : start + REVOKED_AT_ONCE])
+            revoked = SessionsRevoked(account_id=account_id, session_ids=some, reason=reason, until=until)
+            confirms.append(await stored.tell(SESSION_REVOKED, revoked, urgent=True))
+        return Told(len(ids), confirms)
