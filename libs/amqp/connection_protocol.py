@@ -73,7 +73,9 @@ class ConnectionProtocol:
         self._reader.feed(data)
 
     def join(self, channel: ChannelProtocol) -> None:
-        """Route a channel's frames to it."""
+        """Route a channel's frames to it. Raises ConnectionLost where the line is gone: nobody would tell the channel."""
+        if self.error is not None:
+            raise again(self.error)
         self._channels[channel.number] = self._sinks[channel.number] = channel
 
     def leave(self, channel: ChannelProtocol) -> None:

@@ -19,6 +19,7 @@ from libs.messaging import AppError
 
 _HEAD_SECONDS = 10.0  # from a connection's first byte, or from the first of its next request
 _MAX_HEAD = 32_768  # bytes of a request's line and headers
+_LINGER_SECONDS = 2.0  # for which a refused client may go on sending, unheard
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -28,6 +29,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_bytes = 0
         self._head_until = 0.0
+        self._refused = False
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -36,6 +38,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         cycle = cast("RequestResponseCycle | None", self.cycle)
         in_body = cycle is not None and cycle.more_body
         if not in_body and data.find(b"\r\n\r\n", 0, _MAX_HEAD) < 0 and len(data) > _MAX_HEAD:
@@ -70,6 +74,20 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
 
     @override
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None:
+            cycle.more_body = False  # also where the answer came before the end of the body
+
+    @override
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        cycle = self.cycle
+        if cycle.more_body and cycle.response_complete and not self.transport.is_closing():
+            self._between_heads(0)  # nobody reads the rest of the body: it is discarded, but not for ever
+
+    @override
     def send_400_response(self, msg: str) -> None:
         self._refuse(Malformed())
 
@@ -96,7 +114,22 @@ class BoundedHttp(HttpToolsProtocol):
         headers = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
         head = STATUS_LINE[error.status] + headers + b"connection: close\r\n\r\n"
         self.transport.write(head + bytes(response.body))
-        self.transport.close()
+        self._linger()
+
+    def _linger(self) -> None:
+        """End our side, and read on for a while (RFC 9112, section 9.6).
+
+        Closed on unread bytes, the connection would be reset, and the answer lost with it.
+        """
+        self._refused = True
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._await_head(_LINGER_SECONDS)
 
 
 def _write_answer(

@@ -133,12 +133,18 @@ class Exchange:
         It does so by HTTPException(413), the one kind of error that FastAPI lets pass while it reads a body.
         """
         if int(self.headers.get(b"content-length", 0)) > self._limit:
-            raise HTTPException(BodyTooLarge.status)
+            raise self._too_large()
         message = await self._receive()
         self._read += len(message.get("body", b""))
         if self._read > self._limit:
-            raise HTTPException(BodyTooLarge.status)
+            raise self._too_large()
         return message
+
+    def _too_large(self) -> HTTPException:
+        # The server discards what still comes of the body. A client that asked first (RFC 9110, section 10.1.1) may now
+        # send it or not, and what it sends could be either: only the end of the connection is clear.
+        closing = {"connection": "close"} if b"expect" in self.headers else None
+        return HTTPException(BodyTooLarge.status, headers=closing)
 
     def leave_cors(self) -> None:
         """Say nothing of CORS: the route answers for origins of its own."""

@@ -97,8 +97,6 @@ class HttpRefused(AppError):
 _BY_STATUS: Mapping[int, type[AppError]] = {
     error.status: error for error in (NotFound, MethodNotAllowed, BodyTooLarge, UnsupportedMediaType)
 }
-# After these the rest of the body is still on its way: nobody will read it, so the connection ends.
-_CLOSING = frozenset({BodyTooLarge.status, RequestTimeout.status})
 
 
 class ProblemResponse(Response):
@@ -116,8 +114,8 @@ def _headers_of(error: AppError) -> dict[str, str]:
         headers["www-authenticate"] = "Bearer"  # RFC 9110, section 15.5.2: a 401 must challenge
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    if error.status in _CLOSING:
-        headers["connection"] = "close"
+    if error.status == HTTPStatus.REQUEST_TIMEOUT:
+        headers["connection"] = "close"  # the rest of the body may never come
     return headers
 
 

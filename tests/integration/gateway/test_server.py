@@ -230,6 +230,22 @@ class TestWire:
         answer = await said_to(service.public, b"GET " + path + b" HTTP/1.1\r\nhost: x\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 431 ")
 
+    async def test_a_body_that_is_too_large_is_refused_while_it_is_still_sent(self, service: Small) -> None:
+        body = b"a" * 20_000_000
+        head = (
+            b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        )
+        last = b"GET /quick HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        answers = await said_to(service.public, head % len(body) + body, last)
+        assert answers.startswith(b"HTTP/1.1 413 ")
+        assert answers.endswith(b'\r\n\r\n"quick"')
+
+    async def test_a_head_behind_a_body_that_nobody_read_is_bounded_too(self, service: Small) -> None:
+        head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 20000\r\n\r\n"
+        pieces = [head, b"a" * 20_000, b"GET / HTTP/1.1\r\nx: ", *[b"a" * 8000] * 5]
+        answers = await said_to(service.public, *pieces, pause=0.02)
+        assert [answers.count(b"HTTP/1.1 %d " % status) for status in (404, 431)] == [1, 1]
+
     @pytest.mark.parametrize("hosts", [b"", b"host: a\r\nhost: b\r\n"], ids=["none", "two"])
     async def test_a_request_names_one_host(self, service: Small, hosts: bytes) -> None:
         """RFC 9112, section 3.2."""
@@ -269,7 +285,14 @@ class TestWire:
     async def test_a_large_body_in_chunks_is_refused(self, service: Small) -> None:
         head = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
         chunk = b"2000\r\n" + b" " * 0x2000 + b"\r\n"
-        answer = await said_to(service.public, head, *[chunk] * 9)
+        last = b"GET /quick HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        answers = await said_to(service.public, head, *[chunk] * 9, b"0\r\n\r\n", last)
+        assert answers.startswith(b"HTTP/1.1 413 ")
+        assert answers.endswith(b'\r\n\r\n"quick"')
+
+    async def test_the_rest_of_a_body_that_never_comes_ends_the_connection(self, service: Small) -> None:
+        head = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 90000\r\n\r\n"
+        answer = await said_to(service.public, head)  # which reads to the end
         assert answer.startswith(b"HTTP/1.1 413 ")
 
     async def test_a_body_in_one_piece_behind_its_head_is_no_head(self, service: Small) -> None:

@@ -150,6 +150,14 @@ class TestTheEnd:
         assert not channel.is_attached
         assert [str(event) for event in peer.owner.events] == ["open", "first"]
 
+    def test_a_channel_that_comes_too_late_is_told_at_once(self) -> None:
+        peer = Peer()
+        peer.open()
+        peer.protocol.closed(ConnectionLost("gone"))
+
+        with pytest.raises(ConnectionLost, match="gone"):
+            peer.protocol.join(ChannelProtocol(1, prefetch=0, confirming=True))
+
     def test_publications_are_refused_from_then_on(self) -> None:
         peer = Peer()
         peer.open()

@@ -83,9 +83,10 @@ class TestRequestId:
 
 
 class TestBody:
-    async def answered(self, *pieces: bytes, length: int | None = None) -> Answer:
+    async def answered(self, *pieces: bytes, length: int | None = None, expect: bool = False) -> Answer:
         app = edge(echo, EdgeSettings(max_body=10))
         headers = [] if length is None else [("content-length", str(length))]
+        headers += [("expect", "100-continue")] if expect else []
         return await ask(app, "POST", headers=headers, body=pieces)
 
     async def test_one_that_fits_goes_through(self) -> None:
@@ -95,7 +96,11 @@ class TestBody:
         answer = await self.answered(b"0123456789a", length=11)
         assert answer.status == 413
         assert json.loads(answer.body)["code"] == "http.body_too_large"
-        assert answer.header("connection") == "close"
+        assert answer.header("connection") is None
+
+    async def test_the_connection_ends_where_the_client_had_asked_whether_to_send_it(self) -> None:
+        answer = await self.answered(length=11, expect=True)
+        assert (answer.status, answer.header("connection")) == (413, "close")
 
     async def test_one_that_grows_too_large_is_refused(self) -> None:
         assert (await self.answered(b"01234", b"56789", b"a")).status == 413

@@ -5,7 +5,7 @@ import json
 import pytest
 from fastapi import FastAPI, HTTPException
 
-from libs.app.problem import BodyTooLarge, ProblemResponse, of_http, problem_of, render_errors
+from libs.app.problem import ProblemResponse, RequestTimeout, of_http, problem_of, render_errors
 from libs.messaging import FieldError, Overloaded, ValidationFailed
 from tests.unit.libs.app.asgi import Answer, ask
 
@@ -87,8 +87,8 @@ def test_field_errors_travel() -> None:
     assert json.loads(bytes(response.body))["errors"] == [{"field": "login", "message": "Field required"}]
 
 
-def test_a_body_that_nobody_will_read_ends_the_connection() -> None:
-    assert ProblemResponse(BodyTooLarge()).headers["connection"] == "close"
+def test_a_body_that_did_not_come_in_time_ends_the_connection() -> None:
+    assert ProblemResponse(RequestTimeout()).headers["connection"] == "close"
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, "http.not_found"), (413, "http.body_too_large")])
