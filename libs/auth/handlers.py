@@ -65,7 +65,7 @@ def _answer_programs(table: Handlers, rules: Rules) -> None:
     """What programs and their owners ask for."""
     keys, services = rules.api_keys, rules.service_accounts
     table.on(TOKEN, services.token)
-    table.on(CREATE_API_KEY, keys.create)
+    table.on(CREATE_API_KEY, rules.recent.asked(keys.create))  # it outlives the session
     table.on(API_KEYS, keys.list)
     table.on(REVOKE_API_KEY, keys.revoke)
     table.on(VALIDATE_API_KEY, keys.validate)

@@ -107,7 +107,7 @@ class Rules:
         access_tokens = AccessTokens(settings.tokens, settings.sessions, clock)
         attempts = Attempts(counts, settings.throttles, secrets=settings.keys.secrets, clock=clock)
         endings = Endings(settings.sessions, clock)
-        recent = RecentSignIn(settings.sessions, clock)
+        recent = RecentSignIn(storage, settings.sessions, clock)
         proof = PasswordProof(storage, passwords, attempts)
         roles = Roles(settings.roles, endings, clock)
         extra = ExtraClaimsSource(settings.claims, bus)

@@ -25,18 +25,19 @@ from libs.messaging import Handlers
 
 
 def answer_admins(table: Handlers, rules: Rules, mail: MailFlows) -> None:
-    """Let admins in; the contract asks each of them for the scope."""
+    """Let admins in; the contract asks each of them for the scope, and what does more than look for a recent sign-in."""
     records = Records(rules.storage)
     accounts = AdministeredAccounts(rules.storage, rules.roles, rules.endings, mail, rules.clock)
     restraints = Restraints(rules.storage, rules.closing, rules.roles, rules.endings, rules.clock)
+    recently = rules.recent.asked
     table.on(ADMIN_FIND, records.find)
     table.on(ADMIN_GET, records.get)
-    table.on(ADMIN_EXPORT, Export(rules.storage).export)
-    table.on(ADMIN_CREATE, accounts.create)
-    table.on(ADMIN_RESET_FACTORS, accounts.reset_factors)
-    table.on(ADMIN_DISABLE, restraints.disable)
-    table.on(ADMIN_ENABLE, restraints.enable)
-    table.on(ADMIN_DELETE, restraints.delete)
-    table.on(ADMIN_END_SESSIONS, restraints.end_sessions)
-    table.on(ADMIN_GIVE_ROLE, restraints.give_role)
-    table.on(ADMIN_TAKE_ROLE, restraints.take_role)
+    table.on(ADMIN_EXPORT, recently(Export(rules.storage).export))
+    table.on(ADMIN_CREATE, recently(accounts.create))
+    table.on(ADMIN_RESET_FACTORS, recently(accounts.reset_factors))
+    table.on(ADMIN_DISABLE, recently(restraints.disable))
+    table.on(ADMIN_ENABLE, recently(restraints.enable))
+    table.on(ADMIN_DELETE, recently(restraints.delete))
+    table.on(ADMIN_END_SESSIONS, recently(restraints.end_sessions))
+    table.on(ADMIN_GIVE_ROLE, recently(restraints.give_role))
+    table.on(ADMIN_TAKE_ROLE, recently(restraints.take_role))
