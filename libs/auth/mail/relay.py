@@ -8,7 +8,7 @@ from typing import Self
 
 import structlog
 
-from libs.auth.mail.composing import compose
+from libs.auth.mail.composing import compose, mailbox
 from libs.auth.mail.letters import Letter
 from libs.auth.mail.templates import Templates
 from libs.auth.repository import SealedLetter, Storage
@@ -118,7 +118,7 @@ class MailRelay:
     async def _deliver(self, letter: Letter, waiting: SealedLetter) -> None:
         said = self._templates.render(letter.template, letter.locale, letter.values)
         message = compose(letter, said, letter_id=waiting.id, sender=self._smtp.sender, at=waiting.created_at)
-        await self._smtp.deliver(message, to=letter.to)
+        await self._smtp.deliver(message, to=mailbox(letter.to))
         _log.info("letter_sent", id=str(waiting.id), template=waiting.template, attempts=waiting.attempts)
 
     async def _put_off(self, waiting: SealedLetter, reason: str) -> None:

@@ -22,6 +22,8 @@ REVOKED_AT_ONCE = 1000
 
 def _email(value: str) -> str:
     """The address as typed, if mail could be sent to it (no look-up is made)."""
+    if "=?" in value:  # a header would read it as an encoded word (RFC 2047), and so as another address
+        raise PydanticCustomError("email", "The part before the @-sign must not look like an encoded word.")
     try:
         validate_email(value, check_deliverability=False)
     except EmailNotValidError as error:

@@ -103,6 +103,22 @@ async def test_a_letter_that_cannot_be_opened_is_given_up(mail: MailWorld) -> No
     assert [row.details["reason"] for row in rows] == ["sealed with an unknown key"]
 
 
+async def test_a_letter_that_cannot_be_addressed_is_given_up(mail: MailWorld) -> None:
+    await mail.auth.register()
+    await mail.auth.rows("UPDATE auth.accounts SET email = '=?utf-8?q?ann?=@example.com' RETURNING 1")
+    await mail.ask_reset()
+    await mail.settled()
+    rows = await mail.auth.rows("SELECT details FROM auth.audit_log WHERE event = 'mail.given_up'")
+    assert [row.details["reason"] for row in rows] == ["no header can carry this address"]
+
+
+@pytest.mark.parametrize("email", ["аня@example.com", "ann@пример.рф"])
+async def test_addresses_of_other_scripts_get_their_letters(mail: MailWorld, email: str) -> None:
+    await mail.auth.register(email)
+    sent = await mail.ask_reset(email)
+    await mail.reset(sent, await mail.code())
+
+
 async def test_two_processes_send_each_letter_once(mail: MailWorld) -> None:
     second = flows_like(mail)
     second.relay.start()

@@ -23,6 +23,7 @@ def register(**fields: object) -> object:
         ({"email": "a" * 250 + "@example.com"}, "email"),
         ({"email": None}, "email"),
         ({"email": "ann@example.com\0"}, "email"),
+        ({"email": "=?utf-8?q?ann?=@example.com"}, "email"),
         ({"password": "short"}, "password"),
         ({"password": "x" * 1025}, "password"),
         ({"password": "ß" * 600}, "password"),
