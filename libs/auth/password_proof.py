@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass, field
 
 from libs.auth.callers import Origin, SignedIn
 from libs.auth.passwords import Passwords
-from libs.auth.repository import Storage
+from libs.auth.repository import Login, Storage
 from libs.auth.throttling import Attempts
 from libs.domain.auth import InvalidCredentials, SessionEnded
 from libs.messaging import Caller
@@ -37,7 +38,7 @@ class PasswordProof:
             login = await stored.accounts.by_id(who.account_id)
         if login is None or not login.active:
             raise SessionEnded
-        async with self._attempts.of(str(who.account_id), caller.client.ip):
+        async with self._attempts.of(_counted_as(login), caller.client.ip):
             matches = await self._passwords.verify(login.hash, password, caller.deadline)
             if not matches or login.hash is None:
                 await self._note_failure(who, Origin.of(caller))
@@ -52,3 +53,8 @@ class PasswordProof:
                 session_id=who.session_id,
                 origin=origin,
             )
+
+
+def _counted_as(login: Login) -> str:
+    """Under which name failures count: one that nobody can give as a login, or strangers could use the tries up."""
+    return hmac.digest((login.hash or "").encode(), login.account_id.bytes, "sha256").hex()

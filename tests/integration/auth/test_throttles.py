@@ -196,3 +196,16 @@ async def test_a_stolen_token_does_not_let_guess_the_password(world: AuthWorld) 
     with pytest.raises(TooManyAttempts):
         await world.rules.password_change.change(request, caller)
     await sign_in(world)
+
+
+async def test_strangers_cannot_use_up_the_tries_of_somebody_who_is_signed_in(world: AuthWorld) -> None:
+    caller = world.caller(await sign_in(world))
+    assert caller.identity is not None
+    for number in range(6):  # an account's id is no secret
+        await fail(world, 1, login=caller.identity.sub, ip=f"198.51.100.{number}")
+    with pytest.raises(TooManyAttempts):
+        await sign_in(world, login=caller.identity.sub)
+
+    request = ChangePasswordRequest(current_password=PASSWORD, new_password="eight blue bottles")
+    await world.rules.password_change.change(request, caller)
+    await sign_in(world, "eight blue bottles")
