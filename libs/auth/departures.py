@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from libs.auth.callers import Origin, SignedIn
 from libs.auth.endings import Endings
 from libs.auth.recent_sign_in import RecentSignIn
 from libs.auth.repository import Storage
-from libs.domain.auth import SessionList, SessionNotFound, SessionRef, SessionsRequest, SessionSummary
+from libs.auth.tokens import digest
+from libs.domain.auth import (
+    RefreshRequest,
+    SessionList,
+    SessionNotFound,
+    SessionRef,
+    SessionsRequest,
+    SessionSummary,
+)
 from libs.infra.clock import Clock
 from libs.messaging import Caller, Empty
 
@@ -25,6 +35,17 @@ class Departures:
         session_id = SignedIn.of(caller).session_id
         async with self._storage.transaction() as stored:
             told = await self._endings.one(stored, session_id, "logout", Origin.of(caller))
+        await told.heard()
+        return Empty()
+
+    async def logout_by_token(self, request: RefreshRequest, caller: Caller) -> Empty:
+        """End the session of a refresh token, also of one that is spent; nothing where there is no such token."""
+        async with self._storage.transaction() as stored:
+            token = await stored.sessions.presented(digest(request.refresh_token))
+            if token is None:
+                return Empty()
+            origin = replace(Origin.of(caller), actor_id=token.session.account_id)
+            told = await self._endings.one(stored, token.session.id, "logout", origin)
         await told.heard()
         return Empty()
 

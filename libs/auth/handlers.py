@@ -19,6 +19,7 @@ from libs.domain.auth import (
     LOGIN,
     LOGOUT,
     LOGOUT_ALL,
+    LOGOUT_BY_TOKEN,
     LOGOUT_OTHERS,
     ME,
     REFRESH,
@@ -45,6 +46,7 @@ def handlers(rules: Rules, mail: MailFlows, rates: Rates, *, hashing: Lane) -> H
     table.on(ME, accounts.me)
     table.on(REFRESH, rates.limited(rates.refresh, sessions.refresh))
     table.on(LOGOUT, departures.logout)
+    table.on(LOGOUT_BY_TOKEN, rates.limited(rates.refresh, departures.logout_by_token))
     table.on(LOGOUT_ALL, departures.logout_all)
     table.on(LOGOUT_OTHERS, departures.logout_others)
     table.on(SESSIONS, departures.sessions)

@@ -6,9 +6,9 @@ from libs.gateway.authorization import Authorization, TokenCacheSettings
 from libs.gateway.bearer import Bearer
 from libs.gateway.cookies import Cookies, CookieSettings
 from libs.gateway.documents import DOCUMENT_PATHS, document_routes
+from libs.gateway.gate import Gate
 from libs.gateway.keys import PublicKeys
 from libs.gateway.revocation import Revocations, RevocationSettings
-from libs.gateway.routes import Gate
 
 __all__ = [
     "DOCUMENT_PATHS",

@@ -20,7 +20,8 @@ from libs.messaging import AnyOperation, AppError
 FLAG = b"x-gatehouse-cookies"
 """With this header (`1`) a page says that it keeps its tokens in cookies."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_REFRESH_PATH = REFRESH.http.path if REFRESH.http else "/"
+_REFRESH_PATH = b"/v1/auth"
+"""Where the refresh token goes: to refresh, and to log out when the access token is over."""
 _LEAVING = frozenset({LOGOUT, LOGOUT_ALL, DELETE_ME})
 
 _Headers: TypeAlias = Mapping[bytes, bytes]
@@ -119,6 +120,16 @@ class Cookies:
         lifetimes = said["expires_in"], said["refresh_expires_in"]
         return to_json(said), self._set(access.encode(), lifetimes[0], refresh.encode(), lifetimes[1])
 
+    def left_behind(self, headers: _Headers) -> str | None:
+        """The refresh token of a page that logs out with an access token that is not good any more; it may be empty.
+
+        None where it is no page with cookies. Raises `CrossSite` for a page of another site.
+        """
+        if b"authorization" in headers or not self._wanted(headers):
+            return None
+        self._expect_own_page(headers, changes=True)
+        return (_cookie(headers, self._refresh) or b"").decode("latin-1")
+
     def _wanted(self, headers: _Headers) -> bool:
         return self._enabled and headers.get(FLAG) == b"1"
 
@@ -141,12 +152,11 @@ class Cookies:
 
     def _set(self, access: bytes, access_age: int, refresh: bytes, refresh_age: int) -> _RawHeaders:
         rules = b"; HttpOnly; SameSite=Strict" + (b"; Secure" if self._secure else b"")
-        path = _REFRESH_PATH.encode()
         return [
             (b"set-cookie", b"%b=%b; Path=/; Max-Age=%d%b" % (self._access, access, access_age, rules)),
             (
                 b"set-cookie",
-                b"%b=%b; Path=%b; Max-Age=%d%b" % (self._refresh, refresh, path, refresh_age, rules),
+                b"%b=%b; Path=%b; Max-Age=%d%b" % (self._refresh, refresh, _REFRESH_PATH, refresh_age, rules),
             ),
         ]
 

@@ -16,7 +16,7 @@ from typing_extensions import override
 from libs.app import Exchange, ProblemResponse
 from libs.domain.auth import ClientInvalid, ScopeInvalid
 from libs.gateway.incoming import Incoming
-from libs.messaging import AppError, ValidationFailed
+from libs.messaging import AnyOperation, AppError, Http, ValidationFailed
 
 _FORM = b"application/x-www-form-urlencoded"
 _MAX_FIELDS = 20
@@ -24,7 +24,11 @@ _CHALLENGE = 'Basic realm="gatehouse", charset="UTF-8"'
 
 
 class OAuthIncoming(Incoming):
-    """Makes the contract's JSON of whichever way the client chose."""
+    """Makes the contract's JSON of whichever way the client chose, without what the contract does not know (section 3.2)."""
+
+    def __init__(self, operation: AnyOperation, http: Http) -> None:
+        super().__init__(operation, http)
+        self._known = frozenset(operation.request.model_fields)
 
     @override
     async def read(self, exchange: Exchange, query: bytes, path: Mapping[str, str]) -> bytes:
@@ -33,6 +37,7 @@ class OAuthIncoming(Incoming):
             fields = _form(await self.body(exchange, media_type=_FORM))
         else:
             fields = _object(await self.body(exchange))
+        fields = {name: value for name, value in fields.items() if name in self._known}
         basic = _basic(exchange.headers.get(b"authorization"))
         if basic.keys() & fields.keys():  # RFC 6749, section 2.3: one way in each request
             raise ValidationFailed("the client shows its secret in two ways")
@@ -74,7 +79,7 @@ def _form(body: bytes) -> dict[str, object]:
     fields: dict[str, object] = dict(pairs)
     if len(fields) != len(pairs):  # RFC 6749, section 3.2: no parameter twice
         raise ValidationFailed("a field of the form is there twice")
-    return fields
+    return {name: value for name, value in fields.items() if value}  # section 3.2: empty is left out
 
 
 def _object(body: bytes) -> dict[str, object]:

@@ -52,6 +52,24 @@ async def test_a_page_lives_with_cookies_alone(page: httpx.AsyncClient) -> None:
     assert (await page.get("/v1/auth/me")).status_code == 401
 
 
+async def test_a_page_signs_out_by_its_refresh_cookie_alone(page: httpx.AsyncClient) -> None:
+    """As a browser does that dropped the access cookie at its end."""
+    kept = dict(page.cookies)
+    access = kept.pop("gatehouse-access")
+    page.cookies.delete("gatehouse-access")
+    left = await page.post("/v1/auth/logout")
+    assert (left.status_code, dict(page.cookies)) == (204, {})
+    assert len(left.headers.get_list("set-cookie")) == 2
+    refresh = {"cookie": "; ".join(f"{name}={value}" for name, value in kept.items())}
+    assert (await page.post("/v1/auth/refresh", json={}, headers=refresh)).json()[
+        "code"
+    ] == "auth.session_ended"
+    bearer = {"authorization": f"Bearer {access}"}
+    assert (await page.get("/v1/auth/me", headers=bearer)).json()["code"] == "auth.session_ended"
+    again = await page.post("/v1/auth/logout", headers={"cookie": f"gatehouse-access={access}"})
+    assert (again.status_code, len(again.headers.get_list("set-cookie"))) == (204, 2)
+
+
 async def test_a_foreign_page_gets_nothing_done(page: httpx.AsyncClient) -> None:
     for headers in (
         {"origin": EVIL, "sec-fetch-site": "cross-site", "x-gatehouse-cookies": ""},

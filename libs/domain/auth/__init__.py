@@ -148,6 +148,7 @@ from libs.domain.auth.roles import ADMIN, RoleName
 from libs.domain.auth.sessions import (
     END_SESSION,
     LOGOUT_ALL,
+    LOGOUT_BY_TOKEN,
     LOGOUT_OTHERS,
     SESSIONS,
     SessionList,
@@ -195,6 +196,7 @@ __all__ = [
     "LOGIN",
     "LOGOUT",
     "LOGOUT_ALL",
+    "LOGOUT_BY_TOKEN",
     "LOGOUT_OTHERS",
     "ME",
     "OPERATIONS",

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from libs.messaging.contract import Empty, Operation, Reply, Request, delete, get, post
+from libs.domain.auth.dto import RefreshRequest
+from libs.messaging.contract import SERVICES, Empty, Operation, Reply, Request, delete, get, post
 
 SESSIONS_PAGE = 50
 SESSIONS_PAGE_MAX = 200
@@ -43,6 +44,14 @@ class SessionRef(Request):
     id: UUID
 
 
+LOGOUT_BY_TOKEN = Operation(
+    "auth.logout_by_token",
+    RefreshRequest,
+    Empty,
+    access=SERVICES,
+    idempotent=True,
+    summary="End the session of a refresh token, for the gateway's pages whose access token is over",
+)
 LOGOUT_ALL = Operation(
     "auth.logout_all",
     Empty,
@@ -77,4 +86,4 @@ END_SESSION = Operation(
     summary="End one session of the account; one that does not ask itself takes a recent sign-in",
 )
 
-SESSION_OPERATIONS = (LOGOUT_ALL, LOGOUT_OTHERS, SESSIONS, END_SESSION)
+SESSION_OPERATIONS = (LOGOUT_BY_TOKEN, LOGOUT_ALL, LOGOUT_OTHERS, SESSIONS, END_SESSION)

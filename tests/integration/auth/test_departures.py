@@ -98,6 +98,41 @@ class TestList:
             await auth.departures.sessions(SessionsRequest(), ANONYMOUS)
 
 
+class TestLogoutByToken:
+    async def by(self, auth: AuthWorld, token: str) -> None:
+        await auth.departures.logout_by_token(RefreshRequest(refresh_token=token), FROM_CLIENT)
+
+    async def test_ends_its_session_and_no_other(self, auth: AuthWorld) -> None:
+        await auth.register()
+        mine, other = await auth.login(), await auth.login()
+        await self.by(auth, mine.refresh_token)
+        assert [await goes_on(auth, one) for one in (mine, other)] == [False, True]
+        assert [(one.session_ids, one.reason) for one in revoked(auth)] == [((mine.session_id,), "logout")]
+
+    async def test_its_owner_is_written_down(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+        await self.by(auth, (await auth.login()).refresh_token)
+        (row,) = await auth.rows("SELECT * FROM auth.audit_log WHERE event = 'session.ended'")
+        assert (row.account_id, row.actor_id, row.ip) == (account.id, account.id, CLIENT.ip)
+
+    async def test_a_spent_token_ends_it_too(self, auth: AuthWorld) -> None:
+        await auth.register()
+        mine = await auth.login()
+        auth.clock.advance(60)
+        fresh = await refresh(auth, mine)
+        await self.by(auth, mine.refresh_token)
+        assert not await goes_on(auth, fresh)
+
+    async def test_what_is_no_token_or_over_changes_nothing(self, auth: AuthWorld) -> None:
+        await auth.register()
+        mine, gone = await auth.login(), await auth.login()
+        await auth.departures.logout(Empty(), auth.caller(gone))
+        for token in (gone.refresh_token, "A" * len(mine.refresh_token)):
+            await self.by(auth, token)
+        assert await goes_on(auth, mine)
+        assert len(revoked(auth)) == 1
+
+
 class TestLogoutAll:
     async def test_ends_every_session_of_the_account_and_no_other(self, auth: AuthWorld) -> None:
         await auth.register()

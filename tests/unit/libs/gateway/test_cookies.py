@@ -41,7 +41,7 @@ class TestGiving:
         rules = b"HttpOnly; SameSite=Strict; Secure"
         assert [value for _, value in headers] == [
             b"__Host-gatehouse-access=a.b.c; Path=/; Max-Age=600; " + rules,
-            b"__Secure-gatehouse-refresh=" + b"r" * 43 + b"; Path=/v1/auth/refresh; Max-Age=1000; " + rules,
+            b"__Secure-gatehouse-refresh=" + b"r" * 43 + b"; Path=/v1/auth; Max-Age=1000; " + rules,
         ]
 
     def test_whoever_does_not_ask_gets_the_tokens_themselves(self, cookies: Cookies) -> None:
@@ -127,3 +127,19 @@ class TestRefreshing:
     def test_nobody_is_signed_in_by_a_foreign_page(self, cookies: Cookies) -> None:
         with pytest.raises(CrossSite):
             cookies.presented(LOGIN, {**FLAGGED, b"origin": b"https://evil.example"}, b"{}")
+
+
+class TestLeaving:
+    """A page that wants out, whatever has become of its access token."""
+
+    def test_its_refresh_token_says_who_it_is(self, cookies: Cookies) -> None:
+        headers = {**FLAGGED, b"cookie": b"__Secure-gatehouse-refresh=" + b"r" * 43}
+        assert [cookies.left_behind(one) for one in (headers, FLAGGED)] == ["r" * 43, ""]
+
+    def test_whoever_shows_a_bearer_or_keeps_tokens_itself_is_no_such_page(self, cookies: Cookies) -> None:
+        assert cookies.left_behind({**FLAGGED, b"authorization": b"Bearer x"}) is None
+        assert cookies.left_behind({b"cookie": b"__Secure-gatehouse-refresh=" + b"r" * 43}) is None
+
+    def test_no_foreign_page_signs_anybody_out(self, cookies: Cookies) -> None:
+        with pytest.raises(CrossSite):
+            cookies.left_behind({**FLAGGED, b"origin": b"https://evil.example"})
