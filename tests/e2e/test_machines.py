@@ -85,6 +85,7 @@ async def test_a_service_account_signs_in_as_oauth_clients_do(
             await http.post("/v1/auth/token", data=GRANT, auth=basic),
             await http.post("/v1/auth/token", data=GRANT | in_body),
             await http.post("/v1/auth/token", json=GRANT | in_body),
+            await http.post("/v1/auth/token", data=GRANT | in_body | {"scope": "", "audience": "billing"}),
         ]
         for answer in answers:
             assert answer.status_code == 200
@@ -105,7 +106,11 @@ async def test_a_service_account_signs_in_as_oauth_clients_do(
     ("sent", "status", "error"),
     [
         ({"data": GRANT, "auth": ("x", "y")}, 401, "invalid_client"),
-        ({"data": {"grant_type": "password"}, "auth": ("x", "y")}, 400, "unsupported_grant_type"),
+        (
+            {"data": {"grant_type": "password", "username": "ann", "password": "y"}, "auth": ("x", "y")},
+            400,
+            "unsupported_grant_type",
+        ),
         ({"data": GRANT}, 400, "invalid_request"),
         (
             {"data": GRANT | {"client_id": "x", "client_secret": "y"}, "auth": ("x", "y")},
