@@ -91,12 +91,12 @@ class Administration:
     async def rotate_keys(self, *, at_once: bool) -> Rotation:
         """Let the next key sign, now or when it is ready. Raises `KeyUnreadable` where it could not be opened."""
         await self.keys.load()
-        return await self.keys.rotate(at_once=at_once)
+        return await self.keys.rotate(at_once=at_once, origin=Origin(user_agent=_operator()))
 
     async def revoke_key(self, kid: str) -> KeyRevocation:
         """Believe no token of a key any more; raises `UnknownSigningKey`, or `KeyUnreadable`."""
         await self.keys.load()
-        return await self.keys.revoke(kid)
+        return await self.keys.revoke(kid, origin=Origin(user_agent=_operator()))
 
 
 async def _account(stored: Stored, login: str) -> UUID:

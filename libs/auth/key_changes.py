@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from libs.auth.callers import Origin
 from libs.auth.key_ring import Ring, state_of
 from libs.auth.orm import SigningKeyRow
 from libs.auth.repository import Storage, Stored
@@ -37,7 +38,10 @@ class KeyRevocation:
 
 
 class KeyChanges:
-    """Every change is one transaction under one lock: of two processes that want the same, one does it."""
+    """Every change is one transaction under one lock: of two processes that want the same, one does it.
+
+    What an operator asks for is written down with the operator's ``origin``; what a process does by itself, without one.
+    """
 
     def __init__(
         self, storage: Storage, settings: KeySettings, *, sealer: Sealer, believed: timedelta, clock: Clock
@@ -56,9 +60,9 @@ class KeyChanges:
                 await stored.keys.discard(ring.following.kid, now)
                 ring = Ring.of(row for row in ring.rows if row is not ring.following)
             if not ring.complete:
-                await self._told(stored, await self._filled(stored, ring, now))
+                await self._told(stored, await self._filled(stored, ring, now, Origin()))
 
-    async def rotate(self, *, at_once: bool) -> Rotation:
+    async def rotate(self, *, at_once: bool, origin: Origin) -> Rotation:
         """Let the next key sign: now where verifiers can know it or ``at_once`` is wanted, else as soon as they can."""
         async with self._storage.transaction() as stored:
             ring, now = await self._locked(stored)
@@ -68,9 +72,9 @@ class KeyChanges:
             kid = ring.following.kid
             if ready > now and not at_once:
                 await stored.keys.schedule(kid, ready)
-                await stored.audit.add("keys.rotation_asked", kid=kid)
+                await stored.audit.add("keys.rotation_asked", origin=origin, kid=kid)
                 return Rotation(kid, ready, done=False)
-            return Rotation(await self._take_over(stored, ring, now), now, done=True)
+            return Rotation(await self._take_over(stored, ring, now, origin), now, done=True)
 
     async def rotate_if_due(self) -> str | None:
         """Let the next key sign if its time has come; its name, None where it has not, or another process was faster."""
@@ -79,9 +83,9 @@ class KeyChanges:
             due = ring.due_at(self._settings)
             if due is None or due > now or ring.following is None:
                 return None
-            return await self._take_over(stored, ring, now)
+            return await self._take_over(stored, ring, now, Origin())
 
-    async def revoke(self, kid: str) -> KeyRevocation:
+    async def revoke(self, kid: str, origin: Origin) -> KeyRevocation:
         """Believe no token of this key any more; where it signs, the next one takes over whether it is ready or not.
 
         Raises `UnknownSigningKey`.
@@ -95,9 +99,9 @@ class KeyChanges:
                 )
             state = state_of(revoked)
             await stored.keys.revoke(kid, now)
-            await stored.audit.add("keys.revoked", kid=kid, state=state)
+            await stored.audit.add("keys.revoked", origin=origin, kid=kid, state=state)
             ring = Ring.of(row for row in ring.rows if row is not revoked)
-            signing = await self._filled(stored, ring, now)
+            signing = await self._filled(stored, ring, now, origin)
             await self._told(stored, signing)
             return KeyRevocation(signing, took_over=state == "signing")
 
@@ -106,24 +110,24 @@ class KeyChanges:
         now = self._clock.now()
         return Ring.of(await stored.keys.published(now - self._believed)), now
 
-    async def _take_over(self, stored: Stored, ring: Ring, now: datetime) -> str:
+    async def _take_over(self, stored: Stored, ring: Ring, now: datetime, origin: Origin) -> str:
         await stored.keys.retire(now)
-        signing = await self._filled(stored, Ring(ring.rows, None, ring.following), now)
-        await stored.audit.add("keys.rotated", kid=signing)
+        signing = await self._filled(stored, Ring(ring.rows, None, ring.following), now, origin)
+        await stored.audit.add("keys.rotated", origin=origin, kid=signing)
         await self._told(stored, signing)
         return signing
 
-    async def _filled(self, stored: Stored, ring: Ring, now: datetime) -> str:
+    async def _filled(self, stored: Stored, ring: Ring, now: datetime, origin: Origin) -> str:
         """Let one key sign and one follow; says which signs."""
         signing, following = ring.signing, ring.following
         if signing is None:
-            signing, following = following or await self._add(stored, now), None
+            signing, following = following or await self._add(stored, now, origin), None
             await stored.keys.activate(signing.kid, now)
         if following is None:
-            await self._add(stored, now)
+            await self._add(stored, now, origin)
         return signing.kid
 
-    async def _add(self, stored: Stored, now: datetime) -> SigningKeyRow:
+    async def _add(self, stored: Stored, now: datetime, origin: Origin) -> SigningKeyRow:
         """Publish a new key."""
         key = SigningKey.generate(self._settings.algorithm)
         row = SigningKeyRow(
@@ -134,7 +138,7 @@ class KeyChanges:
             created_at=now,
         )
         await stored.keys.add(row)
-        await stored.audit.add("keys.created", kid=key.kid)
+        await stored.audit.add("keys.created", origin=origin, kid=key.kid)
         return row
 
     @staticmethod

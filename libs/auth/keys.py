@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from libs.auth.callers import Origin
 from libs.auth.key_changes import KeyChanges, KeyRevocation, Rotation
 from libs.auth.key_ring import Ring, State, state_of
 from libs.auth.orm import SigningKeyRow
@@ -24,6 +25,7 @@ from libs.messaging import Caller, Empty, Unavailable
 
 _log = structlog.get_logger(__name__)
 _MARGIN = 60.0  # s that a retired key is believed beyond its last token: clocks, and requests on their way
+_NOBODY = Origin()
 
 
 class KeyUnreadable(Exception):
@@ -102,15 +104,15 @@ class Keys:
         """Another process, or this one, changed the keys."""
         await self.reload()
 
-    async def rotate(self, *, at_once: bool = False) -> Rotation:
+    async def rotate(self, *, at_once: bool = False, origin: Origin = _NOBODY) -> Rotation:
         """Let the published key sign as soon as verifiers can know it, or ``at_once``; publish another to follow it."""
-        rotation = await self._changes.rotate(at_once=at_once)
+        rotation = await self._changes.rotate(at_once=at_once, origin=origin)
         await self.load()
         return rotation
 
-    async def revoke(self, kid: str) -> KeyRevocation:
+    async def revoke(self, kid: str, *, origin: Origin = _NOBODY) -> KeyRevocation:
         """Believe no token of this key any more; raises `UnknownSigningKey`."""
-        revocation = await self._changes.revoke(kid)
+        revocation = await self._changes.revoke(kid, origin)
         await self.load()
         return revocation
 

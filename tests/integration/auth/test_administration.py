@@ -104,6 +104,23 @@ async def test_disabling_an_account_ends_its_sessions_and_is_told(
     assert await operator.disable_account("bob") == 0
 
 
+async def test_changes_of_keys_are_written_down_with_who_made_them(
+    auth: AuthWorld, operator: Administration
+) -> None:
+    by_itself = {row.id for row in await auth.rows("SELECT id FROM auth.audit_log")}
+    signing = (await operator.rotate_keys(at_once=True)).kid
+    assert not (await operator.rotate_keys(at_once=False)).done
+    await operator.revoke_key(signing)
+    rows = [row for row in await auth.rows("SELECT * FROM auth.audit_log") if row.id not in by_itself]
+    assert {row.event for row in rows} == {
+        "keys.created",
+        "keys.rotated",
+        "keys.rotation_asked",
+        "keys.revoked",
+    }
+    assert all(row.user_agent.startswith("gatehouse command, ") for row in rows)
+
+
 async def test_a_login_that_names_nobody(operator: Administration) -> None:
     with pytest.raises(UnknownAccount, match="nobody"):
         await operator.disable_account("nobody")
