@@ -27,7 +27,7 @@ from libs.messaging import new_message_id
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _SCOPE_KEY = "gatehouse.exchange"
 HANDSHAKE = "gatehouse.handshake"
-"""Under this name the scope of a WebSocket holds the access token that its handshake brought; it may be empty."""
+"""Under this name the scope at an open path holds the access token that came in a cookie; it may be empty."""
 WRITE_ANSWER = "gatehouse.write_answer"
 """Under this name a server offers, in the scope's extensions, to write a whole answer at once."""
 ABORT = "gatehouse.abort"

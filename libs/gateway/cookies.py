@@ -90,9 +90,16 @@ class Cookies:
         return b"Bearer " + token
 
     def handshake(self, headers: _Headers) -> str:
-        """The access token of a WebSocket's handshake, where a page of the same origin opens it; nothing otherwise."""
+        """The access token of whoever opens a realtime connection, where a page of the same origin does; nothing otherwise.
+
+        The page says so by its ``Origin``, which no other may send; a page that GETs from its own origin has none, and
+        its browser says the same by ``Sec-Fetch-Site``.
+        """
         token = _cookie(headers, self._access) if self._enabled else None
-        return token.decode("latin-1") if token is not None and self._is_own(headers) else ""
+        if token is None:
+            return ""
+        unnamed = b"origin" not in headers and headers.get(b"sec-fetch-site") == b"same-origin"
+        return token.decode("latin-1") if unnamed or self._is_own(headers) else ""
 
     def concern(self, operation: AnyOperation) -> bool:
         """Whether the operation gives tokens or ends their session."""

@@ -101,8 +101,7 @@ class Gate:
                     resource, fields = found
                     return resource.answer(scope, receive, send, fields)
             if path in self._open:
-                if scope["type"] == "websocket":
-                    scope[HANDSHAKE] = cookies.handshake(dict(scope["headers"]))
+                scope[HANDSHAKE] = cookies.handshake(dict(scope["headers"]))
                 return app(scope, receive, send)
             return self._guard(app, scope, receive, send)
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from libs.app import ABORT, Exchange, exchange_of
+from libs.app import ABORT, HANDSHAKE, Exchange, exchange_of
 from libs.messaging import Client
 from libs.realtime.commands import HANDLERS
 from libs.realtime.emulation import Emulation
@@ -58,6 +58,7 @@ class HttpStreamDoor(HttpDoor):
             abort=scope.get("extensions", {}).get(ABORT),
         )
         session = Session(self._node, connection, _client(exchange), HANDLERS)
+        session.handshake_token = scope.get(HANDSHAKE, "")
         headers = [(b"content-type", _MEDIA_TYPES[line_format]), *_AS_IT_COMES, *cors]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": self.opening, "more_body": True})

@@ -17,8 +17,12 @@ from tests.fixtures.accounts import PASSWORD
 from tests.fixtures.database import MigratedDatabase
 from tests.fixtures.platform import auth_process, gateway_process, running, url_of
 from tests.fixtures.services import SessionServices, Vhost
+from tests.fixtures.streams import HTTP_STREAM, SSE, streaming
 
 EVIL = "https://evil.example"
+FRONT = "https://front.example"
+"""May open realtime connections, with a token of its own."""
+INSECURE_AND_FRONT = {"GATEWAY_COOKIE_SECURE": "false", "GATEWAY_REALTIME_ALLOWED_ORIGINS": FRONT}
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ async def page(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A page of the gateway's own origin, with a browser's cookies."""
     auth = auth_process(services, vhost, database, tmp_path)
-    gateway = gateway_process(services, vhost, tmp_path, GATEWAY_COOKIE_SECURE="false")
+    gateway = gateway_process(services, vhost, tmp_path, **INSECURE_AND_FRONT)
     async with running(auth, gateway):
         url = url_of(gateway)
         own = {"origin": url, "sec-fetch-site": "same-origin", "x-gatehouse-cookies": "1"}
@@ -107,3 +111,31 @@ async def test_a_websocket_opens_by_cookie_from_the_own_origin_only(page: httpx.
             await socket.send(hello)
             with pytest.raises(ConnectionClosed):
                 await socket.recv()
+
+
+async def test_a_stream_opens_by_cookie_from_the_own_origin_only(page: httpx.AsyncClient) -> None:
+    url = str(page.base_url).rstrip("/")
+    cookie = "; ".join(f"{name}={value}" for name, value in page.cookies.items())
+    own = {"origin": url, "cookie": cookie}
+    unnamed = {"sec-fetch-site": "same-origin", "cookie": cookie}  # as EventSource asks its own origin
+    for path, others in (
+        (HTTP_STREAM, [{"origin": FRONT}, {}]),
+        (SSE, [{"origin": FRONT}, {}, {"sec-fetch-site": "same-site"}]),
+    ):
+        for headers in others:
+            async with streaming(url, path, "", cookie=cookie, **headers) as client:
+                assert (await client.until_end())["code"] == 3501
+        async with streaming(url, path, "", cookie=cookie, origin=EVIL) as client:
+            assert client.answer.status_code == 403
+    async with (
+        streaming(url, HTTP_STREAM, "", **own) as first,
+        streaming(url, SSE, "", **own) as second,
+        streaming(url, SSE, "", **unnamed) as third,
+    ):
+        streams = (first, second, third)
+        for client in streams:
+            assert not (await client.reply(1))["connect"].get("expires")
+            me = await client.ask(id=2, rpc={"method": "auth.me"})
+            assert me["rpc"]["data"]["email"] == "ann@example.com"
+        assert (await page.post("/v1/auth/logout")).status_code == 204
+        assert [(await client.until_end())["code"] for client in streams] == [3500] * 3

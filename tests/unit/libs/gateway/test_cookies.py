@@ -111,7 +111,15 @@ class TestShowing:
     def test_a_handshake_counts_from_a_page_of_this_origin_only(self, cookies: Cookies) -> None:
         assert cookies.handshake(page(origin="https://app.example")) == "a.b.c"
         assert not cookies.handshake(page(origin="https://evil.example"))
+        assert not cookies.handshake(page(origin="https://evil.example", sec_fetch_site="same-origin"))
+        assert not cookies.handshake(page(origin="null"))
         assert not cookies.handshake(page())
+
+    def test_a_page_that_gets_a_stream_from_its_own_origin_names_none(self, cookies: Cookies) -> None:
+        """EventSource sends no `Origin` there; what the browser says of the two sites no page can forge."""
+        assert cookies.handshake(page(sec_fetch_site="same-origin")) == "a.b.c"
+        for site in ("same-site", "cross-site", "none"):
+            assert not cookies.handshake(page(sec_fetch_site=site))
 
 
 class TestRefreshing:
