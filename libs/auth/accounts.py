@@ -7,9 +7,8 @@ from contextlib import suppress
 from uuid import UUID
 
 from libs.auth.callers import Origin, SignedIn, account_of
-from libs.auth.orm import AccountRow
 from libs.auth.passwords import Passwords
-from libs.auth.repository import Login, NewAccount, Storage
+from libs.auth.repository import Login, NewAccount, Storage, StoredAccount
 from libs.auth.roles import Roles
 from libs.auth.sessions import Sessions
 from libs.auth.throttling import Attempts
@@ -134,9 +133,7 @@ class Accounts:
 
     async def me(self, _request: Empty, caller: Caller) -> Account:
         """The caller's account; raises `SessionEnded` where it is gone or shut."""
-        account_id = account_of(caller)
-        async with self._storage.reading() as stored:
-            account = await stored.accounts.active(account_id)
+        account = await self._storage.active_account(account_of(caller))
         if account is None:
             raise SessionEnded
         return _seen(account)
@@ -178,7 +175,7 @@ class Accounts:
             )
 
 
-def _seen(account: AccountRow) -> Account:
+def _seen(account: StoredAccount) -> Account:
     """An account as its owner sees it."""
     return Account(
         id=account.id,

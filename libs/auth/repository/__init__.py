@@ -1,6 +1,6 @@
 """The only statements on the tables of identity, and the transactions in which they run."""
 
-from libs.auth.repository.accounts import PASSWORD, Login, NewAccount
+from libs.auth.repository.accounts import PASSWORD, Login, NewAccount, StoredAccount
 from libs.auth.repository.administered import Wanted
 from libs.auth.repository.audit import Happened
 from libs.auth.repository.housekeeping import HousekeepingRepository
@@ -24,5 +24,6 @@ __all__ = [
     "SealedLetter",
     "Storage",
     "Stored",
+    "StoredAccount",
     "Wanted",
 ]

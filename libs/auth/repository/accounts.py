@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Table, and_, delete, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.auth.names import email_key, is_email
 from libs.auth.orm import ACCOUNTS, SESSIONS, AccountRow, Base, CredentialRow
@@ -20,6 +20,17 @@ from libs.messaging import new_message_id
 
 PASSWORD = "password"  # ruff: ignore[hardcoded-password-string]  # a kind of credential
 ACTIVE, DISABLED, DELETED = "active", "disabled", "deleted"
+
+_SHOWN = (
+    ACCOUNTS.c.id,
+    ACCOUNTS.c.email,
+    ACCOUNTS.c.username,
+    ACCOUNTS.c.email_verified_at,
+    ACCOUNTS.c.created_at,
+    ACCOUNTS.c.metadata.label("details"),
+)
+# Made once: putting a statement together costs as much as sending it.
+_ACTIVE = select(*_SHOWN).where(ACCOUNTS.c.id == bindparam("account_id"), ACCOUNTS.c.status == ACTIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +57,21 @@ class Login:
     """How it is called: its address, and its username where it has one."""
 
 
+class StoredAccount(NamedTuple):
+    """An account as its owner sees it; the columns of `_SHOWN`."""
+
+    id: UUID
+    email: str
+    username: str | None
+    email_verified_at: datetime | None
+    created_at: datetime
+    details: dict[str, Any]
+
+
 class AccountRepository:
     """The accounts, as one transaction sees them."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession | AsyncConnection) -> None:
         self._session = session
 
     async def add(self, account: NewAccount) -> bool:
@@ -78,11 +100,10 @@ class AccountRepository:
         )
         return True
 
-    async def active(self, account_id: UUID) -> AccountRow | None:
+    async def active(self, account_id: UUID) -> StoredAccount | None:
         """The account, unless it is shut or gone."""
-        return await self._session.scalar(
-            select(AccountRow).where(AccountRow.id == account_id, AccountRow.status == ACTIVE)
-        )
+        row = (await self._session.execute(_ACTIVE, {"account_id": account_id})).first()
+        return None if row is None else StoredAccount(*row)
 
     async def by_login(self, login: str) -> Login | None:
         """The account that an address or a username names."""
@@ -157,18 +178,19 @@ class AccountRepository:
         )
         return shut.first() is not None
 
-    async def update(self, account_id: UUID, now: datetime, changes: dict[str, Any]) -> AccountRow | None:
+    async def update(self, account_id: UUID, now: datetime, changes: dict[str, Any]) -> StoredAccount | None:
         """Set columns of an active account; None where it is none. Raises `AccountExists` for a taken username."""
         statement = (
-            update(AccountRow)
-            .where(AccountRow.id == account_id, AccountRow.status == ACTIVE)
+            update(ACCOUNTS)
+            .where(ACCOUNTS.c.id == account_id, ACCOUNTS.c.status == ACTIVE)
             .values({ACCOUNTS.c[name]: value for name, value in {**changes, "updated_at": now}.items()})
-            .returning(AccountRow)
+            .returning(*_SHOWN)
         )
         try:
-            return await self._session.scalar(statement)
+            row = (await self._session.execute(statement)).first()
         except IntegrityError as error:
             raise AccountExists from error
+        return None if row is None else StoredAccount(*row)
 
     async def change_password(self, account_id: UUID, now: datetime, *, old: str, new: str) -> bool:
         """Keep another password of an active account; False where ``old`` is its hash no more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -118,13 +118,13 @@ class MachineRepository:
         await self._used(ApiKeyRow, id_, now)
 
     async def revoke_keys(
-        self, account_id: UUID, now: datetime, *, only: UUID | None = None
+        self, account_id: UUID, now: datetime, *, only: Collection[UUID] | None = None
     ) -> Sequence[UUID]:
-        """End the keys of an account, or ``only`` this one; which they were."""
+        """End the keys of an account, or ``only`` these; which they were."""
         row = ApiKeyRow
         which = and_(row.account_id == account_id, row.revoked_at.is_(None))
         if only is not None:
-            which = and_(which, row.id == only)
+            which = and_(which, row.id.in_(only))
         ended = await self._session.scalars(update(row).where(which).values(revoked_at=now).returning(row.id))
         return ended.all()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from uuid import UUID
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.auth.repository.accounts import AccountRepository
+from libs.auth.repository.accounts import AccountRepository, StoredAccount
 from libs.auth.repository.administered import AdministeredRepository
 from libs.auth.repository.audit import AuditRepository
 from libs.auth.repository.housekeeping import HousekeepingRepository
@@ -73,6 +74,12 @@ class Storage:
         with _unavailable():
             async with self._database.reading() as session:
                 yield Stored(session, self._outbox)
+
+    async def active_account(self, account_id: UUID) -> StoredAccount | None:
+        """The account, unless it is shut or gone, by the shortest way: it is asked for more than anything else."""
+        with _unavailable():
+            async with self._database.rows() as connection:
+                return await AccountRepository(connection).active(account_id)
 
 
 @contextmanager

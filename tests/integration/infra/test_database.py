@@ -88,7 +88,63 @@ class TestReading:
             assert await events(opened) == 1
 
 
+class TestRows:
+    async def test_each_statement_is_a_transaction_of_its_own(self, opened: Database) -> None:
+        async with opened.rows() as connection:
+            await connection.execute(WRITE)
+            assert await events(opened) == 1
+
+    async def test_what_passes_by_itself_is_named_so(self, opened: Database) -> None:
+        with pytest.raises(DatabaseAway):
+            async with opened.rows() as connection:
+                await connection.execute(text("SELECT pg_sleep(30)"))
+        with pytest.raises(ProgrammingError):
+            async with opened.rows() as connection:
+                await connection.execute(text("SELECT * FROM nowhere"))
+        await opened.check()
+
+    async def test_a_server_that_is_silent_or_gone_is_given_up(self, database: MigratedDatabase) -> None:
+        async def one(opened: Database) -> object:
+            async with opened.rows() as connection:
+                return await connection.scalar(ONE)
+
+        async with Proxy.to(database.url) as proxy:
+            quick = settings(proxy.url(database.url), statement_timeout=0.2, connect_timeout=0.2)
+            opened = await Database.open(quick, application="tests")
+            proxy.swallow = True
+            for _ in range(3):
+                with pytest.raises(DatabaseAway):
+                    await one(opened)
+            proxy.swallow = False
+            await eventually(lambda: answers(opened))
+            assert await one(opened) == 1
+            proxy.refuse = True
+            proxy.cut()
+            with pytest.raises(DatabaseAway):
+                await one(opened)
+            await opened.close()
+
+
 class TestBounds:
+    async def test_who_waits_for_a_connection_is_not_overtaken(self, database: MigratedDatabase) -> None:
+        opened = await Database.open(settings(database.url, pool_size=2), application="tests")
+        async with opened.reading() as one, opened.reading() as two:
+            await asyncio.gather(one.execute(ONE), two.execute(ONE))  # both connections stand
+        had: list[int] = []
+
+        async def ask(number: int) -> None:
+            for _ in range(20):
+                before = len(had)
+                async with opened.reading() as session:
+                    await session.connection()
+                    meanwhile = had[before:]
+                    had.append(number)
+                    await session.execute(ONE)
+                assert len(meanwhile) == len(set(meanwhile))  # nobody had two turns while this one waited
+
+        await asyncio.gather(*(ask(number) for number in range(8)))
+        await opened.close()
+
     async def test_a_statement_that_takes_too_long_is_given_up(self, opened: Database) -> None:
         with pytest.raises(DatabaseAway):
             async with opened.reading() as session:
