@@ -80,17 +80,13 @@ class Closing:
         if await stored.accounts.disable(account_id, self._clock.now()):
             await stored.audit.add("account.disabled", account_id=account_id, origin=origin)
             await stored.tell(ACCOUNT_DISABLED, AccountDisabled(account_id=account_id), urgent=True)
-        keys = await self._end_api_keys(stored, account_id)
+        keys = await self._endings.api_keys(stored, account_id, origin)
         sessions = await self._endings.all_of(stored, account_id, "account_disabled", origin)
         return sessions.after(keys)
 
-    async def _end_api_keys(self, stored: Stored, account_id: UUID) -> Told:
-        ended = await stored.machines.revoke_keys(account_id, self._clock.now())
-        return await self._endings.machines(stored, account_id, ended, "api_key_revoked")
-
     async def _delete(self, stored: Stored, account_id: UUID, origin: Origin) -> Told | None:
         await refuse_last_admin(stored, account_id)
-        keys = await self._end_api_keys(stored, account_id)
+        keys = await self._endings.api_keys(stored, account_id, origin)
         if not await stored.accounts.delete(account_id, self._clock.now()):
             return None
         await stored.audit.add("account.deleted", account_id=account_id, origin=origin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -60,11 +60,20 @@ class Endings:
         ended = await stored.sessions.end_all(account_id, self._clock.now(), reason, but=but)
         return await self._tell(stored, ended, reason, origin)
 
-    async def machines(
-        self, stored: Stored, owner_id: UUID, ended: Sequence[UUID], reason: RevocationReason
+    async def api_keys(
+        self, stored: Stored, account_id: UUID, origin: Origin, *, only: Collection[UUID] | None = None
     ) -> Told:
-        """Tell that these API keys or secrets are refused from now on."""
-        return await self._announce(stored, owner_id, ended, reason)
+        """End the API keys of an account that are good, or ``only`` these."""
+        ended = await stored.machines.revoke_keys(account_id, self._clock.now(), only=only)
+        await stored.audit.add_all(
+            [Happened("api_key.revoked", account_id, None, origin, {"api_key": str(one)}) for one in ended]
+        )
+        return await self._announce(stored, account_id, ended, "api_key_revoked")
+
+    async def secrets(self, stored: Stored, service_account_id: UUID, reason: RevocationReason) -> None:
+        """End the secrets of a service account."""
+        ended = await stored.machines.revoke_secrets(service_account_id, self._clock.now())
+        await self._announce(stored, service_account_id, ended, reason)
 
     async def _tell(
         self, stored: Stored, ended: Sequence[Ended], reason: RevocationReason, origin: Origin

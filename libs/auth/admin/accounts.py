@@ -78,13 +78,12 @@ class AdministeredAccounts:
             account = await record_of(stored, request.id)
             kinds = await stored.owners.drop_credentials(account.id)
             await stored.mail.close_all(account.id, now)
-            keys = await stored.machines.revoke_keys(account.id, now)
-            await self._endings.machines(stored, account.id, keys, "api_key_revoked")
-            told = await self._endings.all_of(stored, account.id, "factors_reset", origin)
+            keys = await self._endings.api_keys(stored, account.id, origin)
+            sessions = await self._endings.all_of(stored, account.id, "factors_reset", origin)
             await stored.audit.add("factors.reset", account_id=account.id, origin=origin, kinds=sorted(kinds))
             await self._notices.tell(stored, Template.FACTORS_RESET, _owner(account), caller)
         self._post.posted()
-        await told.heard()
+        await sessions.after(keys).heard()
         return Empty()
 
 

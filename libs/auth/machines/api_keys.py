@@ -77,13 +77,9 @@ class ApiKeys:
         """Refuse a key of the caller's from now on; returns when every gateway can know. Raises `ApiKeyNotFound`."""
         account_id, origin = SignedIn.of(caller).account_id, Origin.of(caller)
         async with self._storage.transaction() as stored:
-            ended = await stored.machines.revoke_keys(account_id, self._clock.now(), only=request.id)
-            if not ended:
+            told = await self._endings.api_keys(stored, account_id, origin, only=[request.id])
+            if not told.count:
                 raise ApiKeyNotFound
-            await stored.audit.add(
-                "api_key.revoked", account_id=account_id, origin=origin, api_key=str(request.id)
-            )
-            told = await self._endings.machines(stored, account_id, ended, "api_key_revoked")
         await told.heard()
         return Empty()
 

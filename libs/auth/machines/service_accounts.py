@@ -94,7 +94,7 @@ class ServiceAccounts:
         """Another secret; the old one and its tokens are refused at once. Raises `UnknownServiceAccount`."""
         async with self._storage.transaction() as stored:
             row = await _known(stored, name)
-            await self._revoke(stored, row.id)
+            await self._endings.secrets(stored, row.id, "secret_replaced")
             await stored.audit.add("service.secret_replaced", origin=origin, client_id=str(row.id))
             return await self._add_secret(stored, row.id)
 
@@ -102,7 +102,7 @@ class ServiceAccounts:
         """Shut a service account and refuse its tokens; raises `UnknownServiceAccount`."""
         async with self._storage.transaction() as stored:
             row = await _known(stored, name)
-            await self._revoke(stored, row.id)
+            await self._endings.secrets(stored, row.id, "service_disabled")
             await stored.audit.add("service.disabled", origin=origin, client_id=str(row.id))
             await stored.machines.disable_service(row.id, self._clock.now())
 
@@ -110,10 +110,6 @@ class ServiceAccounts:
         secret = new_secret()
         await stored.machines.add_secret(UUID(new_message_id()), id_, digest(secret), self._clock.now())
         return NewSecret(id_, secret)
-
-    async def _revoke(self, stored: Stored, id_: UUID) -> None:
-        ended = await stored.machines.revoke_secrets(id_, self._clock.now())
-        await self._endings.machines(stored, id_, ended, "secret_replaced")
 
 
 async def _known(stored: Stored, name: str) -> ServiceAccountRow:

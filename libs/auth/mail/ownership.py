@@ -39,10 +39,9 @@ class Ownership:
             return None
         await stored.owners.verify(owner.account_id, self._clock.now())
         dropped = await stored.owners.drop_credentials(owner.account_id, but=keep)
-        keys = await stored.machines.revoke_keys(owner.account_id, self._clock.now())
-        await self._endings.machines(stored, owner.account_id, keys, "api_key_revoked")
-        told = await self._endings.all_of(stored, owner.account_id, "email_verified", origin)
+        keys = await self._endings.api_keys(stored, owner.account_id, origin)
+        sessions = await self._endings.all_of(stored, owner.account_id, "email_verified", origin)
         await stored.audit.add("email.verified", account_id=owner.account_id, origin=origin)
         updated = AccountUpdated(account_id=owner.account_id, changed=("email_verified",))
         await stored.tell(ACCOUNT_UPDATED, updated)
-        return Claimed(dropped, told)
+        return Claimed(dropped, sessions.after(keys))

@@ -76,8 +76,8 @@ class PasswordReset:
         await stored.owners.set_password(owner.account_id, password_hash, self._clock.now())
         told = await self._endings.all_of(stored, owner.account_id, "password_reset", origin)
         # Whoever reads the mail owns the address: what others had set up before goes with the old password.
-        await self._ownership.claim(stored, owner, origin, keep=(PASSWORD,))
+        claimed = await self._ownership.claim(stored, owner, origin, keep=(PASSWORD,))
         await stored.audit.add("password.reset", account_id=owner.account_id, origin=origin)
         await stored.tell(PASSWORD_CHANGED, PasswordChanged(account_id=owner.account_id))
         await self._notices.tell(stored, Template.PASSWORD_CHANGED, owner, caller)
-        return told
+        return told.after(claimed.told) if claimed else told

@@ -50,17 +50,16 @@ class Roles:
         if not await stored.roles.take(account_id, role):
             return Told(0, ())
         await stored.audit.add("role.taken", account_id=account_id, origin=origin, role=role)
-        await self._end_api_keys(stored, account_id)
-        return await self._endings.all_of(stored, account_id, "role_taken", origin)
+        keys = await self._end_api_keys(stored, account_id, origin)
+        sessions = await self._endings.all_of(stored, account_id, "role_taken", origin)
+        return sessions.after(keys)
 
-    async def _end_api_keys(self, stored: Stored, account_id: UUID) -> None:
+    async def _end_api_keys(self, stored: Stored, account_id: UUID, origin: Origin) -> Told:
         """End the API keys that say more than the account may do now."""
-        now = self._clock.now()
         left = set(self.scope(await stored.roles.of(account_id)).split())
-        for key in await stored.machines.keys(account_id, now):
-            if not left.issuperset(key.scope.split()):
-                ended = await stored.machines.revoke_keys(account_id, now, only=key.id)
-                await self._endings.machines(stored, account_id, ended, "api_key_revoked")
+        keys = await stored.machines.keys(account_id, self._clock.now())
+        beyond = [key.id for key in keys if not left.issuperset(key.scope.split())]
+        return await self._endings.api_keys(stored, account_id, origin, only=beyond)
 
 
 async def refuse_last_admin(stored: Stored, account_id: UUID) -> None:

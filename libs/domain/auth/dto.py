@@ -262,6 +262,7 @@ RevocationReason: TypeAlias = Literal[
     "factors_reset",
     "ended_by_admin",
     "secret_replaced",
+    "service_disabled",
     "api_key_revoked",
 ]
 

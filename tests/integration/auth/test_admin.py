@@ -361,6 +361,20 @@ class TestPasswordsAreTheOwners:
         (row,) = await office.written("factors.reset")
         assert (row.actor_id, row.details) == (office.account.id, {"kinds": ["password"]})
 
+    async def test_a_reset_ends_the_keys_before_it_answers(self, office: Office) -> None:
+        ann = await office.auth.register()
+        caller = office.auth.caller(await office.auth.login())
+        key = await office.auth.rules.api_keys.create(CreateApiKeyRequest(name="backup"), caller)
+        await office.auth.departures.logout(
+            Empty(), caller
+        )  # no session is left whose end would be told later
+        await office.ask("reset_factors", id=ann.id)
+        told = [one.body for one in office.auth.bus.sent if one.name == "auth.session.revoked"]
+        assert str(key.id) in str(told[-1])
+        (row,) = await office.written("api_key.revoked")
+        assert (row.account_id, row.actor_id) == (ann.id, office.account.id)
+        assert row.details == {"api_key": str(key.id)}
+
     async def test_without_a_mail_server_nothing_changes(self, office: Office) -> None:
         office.mail.flows.post.delivers = False
         for operation, fields in (

@@ -18,13 +18,14 @@ from libs.domain.auth import (
     NewApiKey,
     RevocationsRequest,
     ScopeInvalid,
+    SessionsRevoked,
     TokenRequest,
     TooManyApiKeys,
     ValidateApiKeyRequest,
     ValidateRequest,
 )
 from libs.messaging import ANONYMOUS, Caller, Empty, Identity
-from tests.fixtures.accounts import AuthWorld
+from tests.fixtures.accounts import AuthWorld, eventually
 
 NOBODY = Origin()
 
@@ -179,6 +180,9 @@ class TestServiceAccounts:
     async def test_a_disabled_account_gets_no_tokens(self, auth: AuthWorld) -> None:
         new = await auth.rules.service_accounts.create("billing", "", NOBODY)
         await auth.rules.service_accounts.disable("billing", NOBODY)
+        await eventually(lambda: "auth.session.revoked" in auth.bus.names())
+        (told,) = [one.body for one in auth.bus.sent if one.name == "auth.session.revoked"]
+        assert SessionsRevoked.model_validate_json(told).reason == "service_disabled"
         with pytest.raises(ClientInvalid):
             await self.token(auth, new.client_id, new.client_secret)
         with pytest.raises(UnknownServiceAccount):
