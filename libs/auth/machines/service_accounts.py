@@ -12,6 +12,7 @@ from libs.auth.keys import Keys
 from libs.auth.machines.secrets import digest, matches, new_secret
 from libs.auth.repository import Storage, Stored
 from libs.auth.repository.machine_rows import ServiceAccountRow
+from libs.auth.repository.machines import Secret
 from libs.auth.tokens import AccessTokens
 from libs.domain.auth import ClientInvalid, ScopeInvalid, ServiceToken, TokenRequest
 from libs.infra.clock import Clock
@@ -57,17 +58,13 @@ class ServiceAccounts:
         self._endings = endings
         self._clock = clock
 
-    async def token(self, request: TokenRequest, _caller: Caller) -> ServiceToken:
+    async def token(self, request: TokenRequest, caller: Caller) -> ServiceToken:
         """An access token for a secret; raises `ClientInvalid`, or `ScopeInvalid` for more than the account has."""
-        async with self._storage.reading() as stored:
-            secrets = await stored.machines.secrets(_client(request.client_id))
-            secret = next((one for one in secrets if matches(request.client_secret, one.hash)), None)
-            if secret is None:
-                raise ClientInvalid
-            scope = secret.scope if request.scope is None else request.scope
-            if not set(scope.split()) <= set(secret.scope.split()):
-                raise ScopeInvalid
-            await stored.machines.secret_used(secret.id, self._clock.now())
+        async with self._storage.transaction() as stored:
+            signed_in = await self._sign_in(stored, request, Origin.of(caller))
+        if signed_in is None:
+            raise ClientInvalid
+        secret, scope = signed_in
         token, expires_in = self._access_tokens.issue_to_service(
             secret.service_account_id, secret.id, scope, self._keys.signing
         )
@@ -106,10 +103,35 @@ class ServiceAccounts:
             await stored.audit.add("service.disabled", origin=origin, client_id=str(row.id))
             await stored.machines.disable_service(row.id, self._clock.now())
 
+    async def _sign_in(
+        self, stored: Stored, request: TokenRequest, origin: Origin
+    ) -> tuple[Secret, str] | None:
+        """The secret that was shown, and the scopes of its token; None where it is nobody's."""
+        client_id = _client(request.client_id)
+        secrets = await stored.machines.secrets(client_id)
+        secret = next((one for one in secrets if matches(request.client_secret, one.hash)), None)
+        if secret is None:
+            if secrets:  # a client that never was fills no log
+                await stored.audit.add("service.sign_in_failed", origin=origin, client_id=str(client_id))
+            return None
+        scope = _granted(request.scope, secret.scope)
+        await stored.machines.secret_used(secret.id, self._clock.now())
+        await stored.audit.add("service.signed_in", origin=origin, client_id=str(client_id), scope=scope)
+        return secret, scope
+
     async def _add_secret(self, stored: Stored, id_: UUID) -> NewSecret:
         secret = new_secret()
         await stored.machines.add_secret(UUID(new_message_id()), id_, digest(secret), self._clock.now())
         return NewSecret(id_, secret)
+
+
+def _granted(asked: str | None, allowed: str) -> str:
+    """The scopes of a token; all that are allowed where none are asked for. Raises `ScopeInvalid` for others."""
+    if asked is None:
+        return allowed
+    if not set(asked.split()) <= set(allowed.split()):
+        raise ScopeInvalid
+    return asked
 
 
 async def _known(stored: Stored, name: str) -> ServiceAccountRow:

@@ -38,6 +38,8 @@ SecurityEvent: TypeAlias = Literal[
     "api_key.created",
     "api_key.revoked",
     "service.created",
+    "service.signed_in",
+    "service.sign_in_failed",
     "service.secret_replaced",
     "service.disabled",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ from libs.domain.auth import (
     ValidateRequest,
 )
 from libs.messaging import ANONYMOUS, Caller, Empty, Identity
-from tests.fixtures.accounts import AuthWorld, eventually
+from tests.fixtures.accounts import CLIENT, FROM_CLIENT, AuthWorld, eventually
 
 NOBODY = Origin()
 
@@ -155,6 +156,22 @@ class TestServiceAccounts:
         assert auth.keys.verifier.verify(token).scope == "notes:read"
         with pytest.raises(ScopeInvalid):
             await self.token(auth, new.client_id, new.client_secret, "admin")
+
+    async def test_who_signs_in_and_who_fails_is_written_down(self, auth: AuthWorld) -> None:
+        new = await auth.rules.service_accounts.create("billing", "notes:read", NOBODY)
+        for secret in ("wrong", new.client_secret):
+            request = TokenRequest(
+                grant_type="client_credentials", client_id=str(new.client_id), client_secret=secret
+            )
+            with suppress(ClientInvalid):
+                await auth.rules.service_accounts.token(request, FROM_CLIENT)
+        rows = await auth.rows("SELECT * FROM auth.audit_log WHERE event LIKE 'service.sign%' ORDER BY id")
+        client = {"client_id": str(new.client_id)}
+        assert [(row.event, row.details) for row in rows] == [
+            ("service.sign_in_failed", client),
+            ("service.signed_in", {**client, "scope": "notes:read"}),
+        ]
+        assert {row.ip for row in rows} == {CLIENT.ip}
 
     @pytest.mark.parametrize("client_id", ["00000000-0000-7000-8000-000000000000", "billing", "x"])
     async def test_an_unknown_client_is_refused_as_a_wrong_secret_is(
