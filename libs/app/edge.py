@@ -212,6 +212,7 @@ class Edge:
             await problem_of(error)(scope, receive, exchange.send)
         finally:
             self._tally.add(_access(scope, exchange, time.perf_counter() - started))
+            _let_go(scope)
 
     def _open(self, scope: Scope, receive: Receive, send: Send) -> Exchange:
         headers = dict(scope["headers"])
@@ -223,6 +224,15 @@ class Edge:
         address = self._address.of(scope)
         write = scope["extensions"].get(WRITE_ANSWER) if "extensions" in scope else None
         return Exchange(headers, address, request_id, self._max_body, answer_headers, receive, send, write)
+
+
+def _let_go(scope: Scope) -> None:
+    """Open the rings: the server holds the scope, and what the scope holds of ours holds the server.
+
+    So an exchange is gone with its answer. Thousands that wait for a collection stop every request while it runs.
+    """
+    del scope[_SCOPE_KEY]
+    scope.pop("extensions", None)
 
 
 def _access(scope: Scope, exchange: Exchange, seconds: float) -> Access:

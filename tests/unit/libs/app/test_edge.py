@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 import re
+import weakref
 from ipaddress import ip_network
 from typing import TextIO
 
@@ -12,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.app import EdgeSettings, exchange_of
 from libs.app.access_log import AccessLog
-from libs.app.edge import Edge
+from libs.app.cors import RawHeaders
+from libs.app.edge import WRITE_ANSWER, Edge
 from libs.app.logging import current_request_id
 from libs.app.metrics import HttpMetrics
 from libs.app.tally import Tally
@@ -239,6 +242,40 @@ class TestWhatIsTold:
         labels = {"method": "GET", "route": "/v1/things/{id}", "status": "204"}
         await ask(edge(app), path="/v1/things/7")
         assert REGISTRY.get_sample_value("gatehouse_http_request_seconds_count", labels) == 1
+
+
+async def test_an_exchange_is_gone_with_its_answer_and_waits_for_no_collection() -> None:
+    class Server:
+        """Holds the scope, as uvicorn does, and is what the scope's extensions hold."""
+
+        def __init__(self) -> None:
+            self.scope: Scope = {
+                "type": "http",
+                "method": "GET",
+                "path": "/",
+                "headers": [],
+                "client": None,
+                "extensions": {WRITE_ANSWER: self.write},
+            }
+
+        def write(self, _status: int, _headers: RawHeaders, _body: bytes) -> bool:
+            return False
+
+        async def receive(self) -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(self, message: Message) -> None:
+            pass
+
+    server = Server()
+    gone = weakref.ref(server)
+    gc.disable()
+    try:
+        await edge(silent)(server.scope, server.receive, server.send)
+        del server
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_websocket_gets_its_clients_address() -> None:
