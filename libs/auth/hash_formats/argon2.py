@@ -43,6 +43,8 @@ class Argon2Hash(KeptHash):
 
     @override
     def check(self) -> None:
+        if not (self.passes and self.lanes and self.memory >= 8 * self.lanes):  # RFC 9106, section 3.1
+            raise HashRefused("t or p is 0, or m is less than 8 times p")
         at_most(self.memory, _MEMORY, "m, the memory in KiB,")
         at_most(self.passes, _PASSES, "t, the number of passes,")
         at_most(self.lanes, _LANES, "p, the number of lanes,")

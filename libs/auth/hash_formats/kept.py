@@ -6,6 +6,8 @@ import binascii
 from base64 import b64decode
 from typing import Protocol
 
+_DERIVED = 16  # bytes
+
 
 class HashRefused(Exception):
     """This hash cannot be used; the message says why, and never repeats it."""
@@ -25,6 +27,14 @@ def at_most(value: int, limit: int, name: str) -> None:
     """Raise `HashRefused` where a parameter is beyond its limit."""
     if value > limit:
         raise HashRefused(f"{name} is {value:,}, more than {limit:,}")
+
+
+def derived_bytes(text: str) -> bytes:
+    """What a password was made of, from base64; raises `HashRefused` where so little is left that others fit as well."""
+    derived = decoded(text)
+    if len(derived) < _DERIVED:
+        raise HashRefused(f"it is damaged: its last part has less than {_DERIVED} bytes")
+    return derived
 
 
 def decoded(text: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Self
 
 from typing_extensions import override
 
-from libs.auth.hash_formats.kept import HashRefused, KeptHash, at_most, decoded
+from libs.auth.hash_formats.kept import HashRefused, KeptHash, at_most, decoded, derived_bytes
 
 _DJANGO = re.compile(r"pbkdf2_(sha1|sha256)\$(\d{1,9})\$([^$]{1,128})\$([A-Za-z0-9+/=]{16,128})")
 _PHC = re.compile(
@@ -35,7 +35,7 @@ class Pbkdf2Hash(KeptHash):
         if found is None:
             raise HashRefused("it is no complete PBKDF2 hash of Django's")
         digest, iterations, salt, derived = found.groups()
-        return cls(digest, int(iterations), salt.encode(), decoded(derived))
+        return cls(digest, int(iterations), salt.encode(), derived_bytes(derived))
 
     @classmethod
     def read_phc(cls, text: str) -> Self:
@@ -44,13 +44,16 @@ class Pbkdf2Hash(KeptHash):
         if found is None:
             raise HashRefused("it is no complete PBKDF2 hash")
         digest, iterations, salt, derived = found.groups()
-        return cls(digest or "sha1", int(iterations), decoded(salt), decoded(derived))
+        return cls(digest or "sha1", int(iterations), decoded(salt), derived_bytes(derived))
 
     @override
     def check(self) -> None:
         if self.iterations == 0:
             raise HashRefused("its number of iterations is 0")
-        at_most(self.iterations, _ITERATIONS, "the number of iterations")
+        blocks = -(-len(self.derived) // hashlib.new(self.digest).digest_size)  # each takes all iterations
+        at_most(
+            self.iterations * blocks, _ITERATIONS, "the number of iterations, for each block of the hash,"
+        )
 
     @override
     def matches(self, password: bytes) -> bool:

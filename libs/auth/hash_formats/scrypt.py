@@ -10,7 +10,7 @@ from typing import Self
 
 from typing_extensions import override
 
-from libs.auth.hash_formats.kept import HashRefused, KeptHash, at_most, decoded
+from libs.auth.hash_formats.kept import HashRefused, KeptHash, at_most, decoded, derived_bytes
 
 _DJANGO = re.compile(r"scrypt\$(\d{1,9})\$([^$]{1,128})\$(\d{1,4})\$(\d{1,4})\$([A-Za-z0-9+/=]{16,128})")
 _PHC = re.compile(
@@ -38,7 +38,7 @@ class ScryptHash(KeptHash):
         if found is None:
             raise HashRefused("it is no complete scrypt hash of Django's")
         n, salt, r, p, derived = found.groups()
-        return cls(int(n), int(r), int(p), salt.encode(), decoded(derived))
+        return cls(int(n), int(r), int(p), salt.encode(), derived_bytes(derived))
 
     @classmethod
     def read_phc(cls, text: str) -> Self:
@@ -47,7 +47,7 @@ class ScryptHash(KeptHash):
         if found is None:
             raise HashRefused("it is no complete scrypt hash")
         ln, r, p, salt, derived = found.groups()
-        return cls(1 << int(ln), int(r), int(p), decoded(salt), decoded(derived))
+        return cls(1 << int(ln), int(r), int(p), decoded(salt), derived_bytes(derived))
 
     @override
     def check(self) -> None:
