@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -65,7 +66,7 @@ class DatabaseSettings(BaseModel):
         ge=2,
         le=200,
         validation_alias="DATABASE_POOL_SIZE",
-        description="Most connections of one process.",
+        description="Most connections of one process; half of them are for transactions.",
     )
     connect_timeout: float = Field(
         2.0,
@@ -91,26 +92,58 @@ class DatabaseRefused(Exception):
     """The database answers, and will not do it."""
 
 
+class _Pool:
+    """Connections of one kind, given to who asks in the order of asking.
+
+    SQLAlchemy's pool gives a free one to whoever asks next, and who has waited starves.
+    """
+
+    def __init__(self, settings: DatabaseSettings, application: str, size: int, **options: Any) -> None:
+        self.engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=partial(_connect, settings, application),
+            pool_size=size,
+            max_overflow=0,
+            pool_timeout=settings.connect_timeout,
+            hide_parameters=True,  # a password hash has no place in a log
+            **options,
+        )
+        _drop_closed_connections(self.engine)
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._size = size
+        self._patience = settings.connect_timeout
+        self._turns = asyncio.Semaphore(size)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """A connection is free for this block; raises `DatabaseAway` where it takes too long to get one."""
+        if self._turns.locked():
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._turns.acquire()
+            except TimeoutError as error:
+                raise DatabaseAway(f"all {self._size} connections to the database are taken") from error
+        else:
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
 class Database:
-    """A pool of connections; statements are bounded by the server and, should it be silent, by the client."""
+    """Pools of connections; statements are bounded by the server and, should it be silent, by the client.
+
+    Half of the connections are for single statements, which so wait for no transaction: to take a connection out of the
+    mode for transactions and back would cost a single one a fifth more.
+    """
 
     def __init__(self, settings: DatabaseSettings, *, application: str) -> None:
         self._settings = settings
         self._application = application
-        self._engine = create_async_engine(
-            "postgresql+asyncpg://",
-            async_creator=self._connect,
-            pool_size=settings.pool_size,
-            max_overflow=0,
-            pool_timeout=settings.connect_timeout,
-            hide_parameters=True,  # a password hash has no place in a log
-        )
-        _drop_closed_connections(self._engine)
-        self._autocommit = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._writing = async_sessionmaker(self._engine, expire_on_commit=False)
-        self._reading = async_sessionmaker(self._autocommit, expire_on_commit=False)
-        # The pool gives a free connection to whoever asks next, and who has waited starves: here they stand in line.
-        self._turns = asyncio.Semaphore(settings.pool_size)
+        reading = settings.pool_size // 2
+        self._reading = _Pool(settings, application, reading, isolation_level="AUTOCOMMIT")
+        self._writing = _Pool(settings, application, settings.pool_size - reading)
 
     @classmethod
     async def open(cls, settings: DatabaseSettings, *, application: str) -> Self:
@@ -142,7 +175,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """One transaction, committed at the end of the block; raises `DatabaseAway`."""
-        async with self._session(self._writing) as session:
+        async with _session(self._writing) as session:
             # ruff: ignore[fallible-context-manager]  # an error in the block must skip the commit
             yield session
             await session.commit()
@@ -150,14 +183,14 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncSession]:
         """Each statement a transaction of its own, in one round trip; raises `DatabaseAway`."""
-        async with self._session(self._reading) as session:
+        async with _session(self._reading) as session:
             yield session
 
     @asynccontextmanager
     async def rows(self) -> AsyncGenerator[AsyncConnection]:
         """As `reading`, without objects: for what is asked all the time, at half the cost of a session."""
-        async with self._turn():
-            connection = self._autocommit.connect()
+        async with self._reading.turn():
+            connection = self._reading.engine.connect()
             try:
                 yield await connection.start()
             except _ERRORS as error:
@@ -170,37 +203,6 @@ class Database:
                     await connection.close()
 
     @asynccontextmanager
-    async def _session(self, make: async_sessionmaker[AsyncSession]) -> AsyncGenerator[AsyncSession]:
-        async with self._turn():
-            session = make()
-            try:
-                yield session
-            except _ERRORS as error:
-                # A silent server would not answer a ROLLBACK either.
-                await (session.invalidate() if isinstance(error, OSError) else session.rollback())
-                _raise_named(error)
-                raise
-            finally:
-                await session.close()
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[None]:
-        if self._turns.locked():
-            try:
-                async with asyncio.timeout(self._settings.connect_timeout):
-                    await self._turns.acquire()
-            except TimeoutError as error:
-                raise DatabaseAway(
-                    f"all {self._settings.pool_size} connections to the database are taken"
-                ) from error
-        else:
-            await self._turns.acquire()
-        try:
-            yield
-        finally:
-            self._turns.release()
-
-    @asynccontextmanager
     async def notifications(self, channel: str, heard: Callable[[], None]) -> AsyncGenerator[asyncio.Event]:
         """LISTEN on a connection of its own: ``heard()`` for each NOTIFY; the event yielded is set when it is gone.
 
@@ -208,7 +210,7 @@ class Database:
         """
         gone = asyncio.Event()
         try:
-            connection = await self._connect()
+            connection = await _connect(self._settings, self._application)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise DatabaseAway(f"the database does not answer: {type(error).__name__}") from error
         connection.add_termination_listener(lambda _: gone.set())
@@ -218,22 +220,41 @@ class Database:
         finally:
             connection.terminate()
 
-    async def _connect(self, *_: Any, **__: Any) -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(
-            self._settings.url.get_secret_value(),
-            timeout=self._settings.connect_timeout,
-            command_timeout=self._settings.statement_timeout + _CLIENT_MARGIN,
-            server_settings={
-                "application_name": self._application,
-                "statement_timeout": str(int(self._settings.statement_timeout * 1000)),
-                "idle_in_transaction_session_timeout": _IDLE_TRANSACTION,
-                "timezone": "UTC",
-            },
-        )
-
     async def close(self) -> None:
         """Close every connection."""
-        await self._engine.dispose()
+        await self._reading.engine.dispose()
+        await self._writing.engine.dispose()
+
+
+@asynccontextmanager
+async def _session(pool: _Pool) -> AsyncGenerator[AsyncSession]:
+    async with pool.turn():
+        session = pool.sessions()
+        try:
+            yield session
+        except _ERRORS as error:
+            # A silent server would not answer a ROLLBACK either.
+            await (session.invalidate() if isinstance(error, OSError) else session.rollback())
+            _raise_named(error)
+            raise
+        finally:
+            await session.close()
+
+
+async def _connect(
+    settings: DatabaseSettings, application: str, *_: Any, **__: Any
+) -> asyncpg.Connection[asyncpg.Record]:
+    return await asyncpg.connect(
+        settings.url.get_secret_value(),
+        timeout=settings.connect_timeout,
+        command_timeout=settings.statement_timeout + _CLIENT_MARGIN,
+        server_settings={
+            "application_name": application,
+            "statement_timeout": str(int(settings.statement_timeout * 1000)),
+            "idle_in_transaction_session_timeout": _IDLE_TRANSACTION,
+            "timezone": "UTC",
+        },
+    )
 
 
 @asynccontextmanager

@@ -127,7 +127,7 @@ class TestRows:
 
 class TestBounds:
     async def test_who_waits_for_a_connection_is_not_overtaken(self, database: MigratedDatabase) -> None:
-        opened = await Database.open(settings(database.url, pool_size=2), application="tests")
+        opened = await Database.open(settings(database.url, pool_size=4), application="tests")
         async with opened.reading() as one, opened.reading() as two:
             await asyncio.gather(one.execute(ONE), two.execute(ONE))  # both connections stand
         had: list[int] = []
@@ -152,13 +152,15 @@ class TestBounds:
         await opened.check()
 
     async def test_nobody_waits_for_ever_for_a_connection(self, database: MigratedDatabase) -> None:
-        small = settings(database.url, pool_size=2, connect_timeout=0.2)
+        small = settings(database.url, pool_size=4, connect_timeout=0.2)
         crowded = await Database.open(small, application="tests")
         async with crowded.reading() as one, crowded.reading() as two:
             await one.execute(ONE)
             await two.execute(ONE)
             with pytest.raises(DatabaseAway):
                 await crowded.check()
+            async with crowded.transaction() as changing:  # which waits for no reader
+                await changing.execute(ONE)
         await crowded.check()
         await crowded.close()
 
