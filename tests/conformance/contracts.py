@@ -1,6 +1,6 @@
 """Contracts of an imaginary warehouse, spoken by the tests of the bus."""
 
-from libs.messaging import AppError, Empty, Event, Lane, Operation, Reply, Request
+from libs.messaging import SERVICES, AppError, Empty, Event, Lane, Operation, Reply, Request, scope
 
 
 class Order(Request):
@@ -33,12 +33,14 @@ class OutOfStock(AppError):
     title = "Out of stock"
 
 
-ORDER = Operation("warehouse.order", Order, Receipt)
-ORDER_AS_NUMBER = Operation("warehouse.order", Order, Shipped)
-SLOW = Operation("warehouse.slow", Order, Receipt, lane="slow")
-WHO = Operation("warehouse.who", Empty, Seen)
-ASK_WHO = Operation("warehouse.ask_who", Empty, Seen)
-NOBODY = Operation("nobody.answers", Empty, Seen)
+ORDER = Operation("warehouse.order", Order, Receipt, access=SERVICES)
+ORDER_AS_NUMBER = Operation("warehouse.order", Order, Shipped, access=SERVICES)
+SLOW = Operation("warehouse.slow", Order, Receipt, access=SERVICES, lane="slow")
+WHO = Operation("warehouse.who", Empty, Seen, access=SERVICES)
+ASK_WHO = Operation("warehouse.ask_who", Empty, Seen, access=SERVICES)
+MINE = Operation("warehouse.mine", Empty, Seen)
+CLEAR = Operation("warehouse.clear", Empty, Seen, access=scope("warehouse:clear"))
+NOBODY = Operation("nobody.answers", Empty, Seen, access=SERVICES)
 
 SHIPPED = Event("warehouse.shipped", Shipped)
 LOST = Event("warehouse.lost", Shipped)

@@ -12,6 +12,7 @@ from libs.messaging import (
     Client,
     Deadline,
     Empty,
+    Forbidden,
     Handlers,
     Identity,
     InternalError,
@@ -20,6 +21,7 @@ from libs.messaging import (
     Overloaded,
     RemoteError,
     TimedOut,
+    TokenInvalid,
     Unavailable,
     Unreadable,
     ValidationFailed,
@@ -28,8 +30,10 @@ from libs.messaging import (
 )
 from tests.conformance.contracts import (
     ASK_WHO,
+    CLEAR,
     LANES,
     LOST,
+    MINE,
     NEWS,
     NOBODY,
     ORDER,
@@ -87,6 +91,8 @@ class Warehouse:
         table.on(SLOW, self.slow)
         table.on(WHO, self.who)
         table.on(ASK_WHO, self.ask_who)
+        table.on(MINE, self.who)
+        table.on(CLEAR, self.who)
         return table
 
 
@@ -286,6 +292,18 @@ class TestCaller:
             seen = await bus.call(WHO, Empty())
 
         assert (seen.sub, seen.ip) == (ALICE.sub, "192.0.2.7")
+
+    async def test_the_service_itself_refuses_whoever_its_contract_does_not_allow(
+        self, warehouse: Warehouse, bus: Bus
+    ) -> None:
+        """No gateway stands between these two: anybody on the broker can send such a call."""
+        for operation in (MINE, CLEAR):
+            with pytest.raises(TokenInvalid):
+                await bus.call(operation, Empty())
+        with acting_for(Caller(identity=ALICE)):
+            assert (await bus.call(MINE, Empty())).sub == ALICE.sub
+            with pytest.raises(Forbidden):
+                await bus.call(CLEAR, Empty())
 
     async def test_a_nested_call_passes_the_identity_on(self, warehouse: Warehouse, bus: Bus) -> None:
         with acting_for(Caller(identity=ALICE)):

@@ -10,6 +10,7 @@ from libs.amqp import Connection, Delivery, Properties, Queue
 from libs.local import RabbitMQ
 from libs.messaging import (
     ANONYMOUS,
+    SERVICES,
     Caller,
     CallError,
     Client,
@@ -40,9 +41,9 @@ class Seen(Reply):
     ip: str = ""
 
 
-WHO = Operation("auth.who", Empty, Seen)
-WAIT = Operation("auth.wait", Empty, Seen)
-WAIT_AGAIN = Operation("auth.wait_again", Empty, Seen, idempotent=True)
+WHO = Operation("auth.who", Empty, Seen, access=SERVICES)
+WAIT = Operation("auth.wait", Empty, Seen, access=SERVICES)
+WAIT_AGAIN = Operation("auth.wait_again", Empty, Seen, access=SERVICES, idempotent=True)
 TOLD = Event("auth.told", Seen)
 NEWS = Event("realtime.news.posted", Seen)
 ALICE = Caller(identity=Identity("alice", "s1"), client=Client(ip="192.0.2.1", user_agent="curl"))
@@ -256,7 +257,7 @@ class TestTopology:
             return Seen()
 
         bus = await open_bus("auth_svc")
-        moved = Operation("auth.who", Empty, Seen, lane="slow")
+        moved = Operation("auth.who", Empty, Seen, access=SERVICES, lane="slow")
         await bus.declare(served(table(WHO, count, slow=Lane())))
         await serve(bus, table(moved, count, slow=Lane()))
 

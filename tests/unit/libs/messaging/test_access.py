@@ -20,6 +20,8 @@ from libs.messaging import (
 )
 from libs.messaging.memory import MemoryBus
 
+READ = Operation("notes.read", Empty, Empty)
+HELP = Operation("notes.help", Empty, Empty, access=PUBLIC)
 CLEAR = Operation("notes.clear", Empty, Empty, access=scope("notes:clear"))
 
 
@@ -43,6 +45,27 @@ def test_a_scope_is_had_as_a_word_or_not_at_all(granted: str) -> None:
 @pytest.mark.parametrize("granted", ["notes:clear", "a notes:clear b"])
 def test_whoever_has_the_scope_may(granted: str) -> None:
     permit(CLEAR.access, Identity("ann", "s", granted))
+
+
+async def test_a_service_knows_nobody_who_came_past_the_gateway() -> None:
+    heard: list[Caller] = []
+
+    async def read(_request: Empty, caller: Caller) -> Empty:
+        heard.append(caller)
+        return Empty()
+
+    table = Handlers("notes")
+    table.on(READ, read)
+    table.on(HELP, read)
+    bus = MemoryBus()
+    await bus.serve(table)
+    with pytest.raises(TokenInvalid):
+        await bus.call(READ, Empty())
+    assert heard == []
+    await bus.call(HELP, Empty())
+    with acting_for(Caller(identity=Identity("ann", "s"))):
+        await bus.call(READ, Empty())
+    assert [one.identity is not None for one in heard] == [False, True]
 
 
 async def test_a_service_judges_calls_that_came_past_the_gateway() -> None:
