@@ -14,7 +14,20 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from sqlalchemy import Row, Table, delete, event, func, insert, or_, select, update
+from sqlalchemy import (
+    Integer,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    event,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.infra.database import Database
@@ -62,6 +75,8 @@ class Outbox:
         self._origin = new_message_id() if relayed else ""
         self._told: WeakValueDictionary[str, asyncio.Future[None]] = WeakValueDictionary()
         self._wake: Callable[[bool], None] = lambda _urgent: None
+        self._notify = select(func.pg_notify(self.channel, ""))
+        self._waiting = self._statement()
 
     def on_commit(self, wake: Callable[[bool], None]) -> None:
         """Call ``wake(urgent)`` whenever a transaction with an event commits in this process."""
@@ -86,7 +101,7 @@ class Outbox:
         rows = [self._row(message, urgent=urgent) for message in messages]
         await session.execute(insert(self._table), rows if len(rows) > 1 else rows[0])
         if not self._origin:
-            await session.execute(select(func.pg_notify(self.channel, "")))
+            await session.execute(self._notify)
         event.listen(session.sync_session, "after_commit", lambda _: self._wake(urgent), once=True)
         return [self._expected(message.message_id) for message in messages]
 
@@ -116,23 +131,26 @@ class Outbox:
     @asynccontextmanager
     async def claim(self, database: Database, *, urgent: bool, limit: int) -> AsyncGenerator[Claim]:
         """The oldest rows that wait, for as long as the block runs; raises `DatabaseAway`."""
+        async with database.transaction() as session:
+            found = await session.execute(self._waiting, {"is_urgent": urgent, "most": limit})
+            yield Claim(session, self._table, found.all())
+
+    def _statement(self) -> Select[Any]:
+        """What `claim` looks for, put together once: that costs as much as sending it."""
         row = self._table.c
         mine = row.origin.in_([self._origin, ""])
-        waiting = (
+        return (
             select(self._table)
             .where(
                 row.sent_at.is_(None),
-                row.urgent.is_(urgent),
+                row.urgent == bindparam("is_urgent"),
                 or_(mine, row.created_at < func.now() - _FRESH),
                 or_(row.not_before.is_(None), row.not_before < func.now()),
             )
             .order_by(row.id)
-            .limit(limit)
+            .limit(bindparam("most", type_=Integer()))
             .with_for_update(skip_locked=True)
         )
-        async with database.transaction() as session:
-            found = await session.execute(waiting)
-            yield Claim(session, self._table, found.all())
 
     async def sweep(self, session: AsyncSession, *, older_than: datetime, limit: int) -> int:
         """Remove at most ``limit`` rows that were told before ``older_than``; says how many there were."""

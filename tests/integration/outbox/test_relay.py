@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -18,7 +19,7 @@ from libs.auth import OUTBOX
 from libs.infra.database import Database, DatabaseAway, DatabaseSettings
 from libs.messaging import EventMessage, Overloaded, Unavailable
 from libs.messaging.memory import MemoryBus
-from libs.outbox import Outbox, OutboxSettings, Relay
+from libs.outbox import Claim, Outbox, OutboxSettings, Relay
 from tests.fixtures.accounts import eventually
 from tests.fixtures.database import MigratedDatabase
 
@@ -174,6 +175,31 @@ async def test_events_wait_for_a_broker_that_is_away(one: Process) -> None:
     assert one.bus.sent == []
     one.bus.away = False
     await eventually(lambda: one.bus.names == ["test.first", "test.second"])
+
+
+async def test_events_that_come_close_together_are_told_together(database: MigratedDatabase) -> None:
+    class Counting(Outbox):
+        passes = 0
+
+        @override
+        @asynccontextmanager
+        async def claim(self, database: Database, *, urgent: bool, limit: int) -> AsyncGenerator[Claim]:
+            self.passes += not urgent
+            async with super().claim(database, urgent=urgent, limit=limit) as claim:
+                yield claim
+
+    async with process(database.url, SELDOM, started=False) as one:
+        one.outbox = outbox = Counting(OUTBOX, relayed=True)
+        one.relay = Relay(outbox, one.database, one.bus, SELDOM).start()
+        begin = time.monotonic()
+        for number in range(40):
+            (told,) = await one.commit(f"test.{number}")
+        async with asyncio.timeout(5):
+            await told
+        tenths = (time.monotonic() - begin) / 0.1
+        assert outbox.passes <= tenths + 3
+        await one.relay.stop()
+        assert await one.unsent() == 0
 
 
 async def test_urgent_events_wait_behind_nobody(one: Process) -> None:
