@@ -126,7 +126,7 @@ async def test_nobody_learns_whether_an_address_has_an_account(world: World) -> 
         asked = await client.post("/register", json=ANN)
         assert (asked.status_code, set(asked.json())) == (202, {"request_id", "expires_in"})
         refused = await client.post("/login", json=BY_PASSWORD)
-        assert (refused.status_code, refused.json()["code"]) == (403, "auth.email_unverified")
+        assert (refused.status_code, refused.json()["code"]) == (401, "auth.invalid_credentials")
         body = {"request_id": asked.json()["request_id"], "code": await world.letters.code()}
         assert (await client.post("/verify/confirm", json=body)).status_code == 204
         assert (await client.post("/login", json=BY_PASSWORD)).status_code == 200

@@ -9,7 +9,7 @@ from libs.auth.mail.letters import Template
 from libs.auth.mail.post import Post
 from libs.auth.mail.requests import Asked, Purpose, Requests
 from libs.auth.passwords import Passwords
-from libs.auth.repository import NewAccount, Owner, Storage
+from libs.auth.repository import Owner, Storage
 from libs.domain.auth import CodeSent, Registered, RegisterRequest
 from libs.infra.clock import Clock
 from libs.messaging import Caller, new_message_id
@@ -48,25 +48,24 @@ class Registration:
 
         The password and the username wait in the request, and the account has them once its owner confirms it: of
         several who register an address, only the one who can read its mail gets an account, and with their own password.
+        Until then it has none, or a sign-in would tell whoever registers a taken address that it is taken.
         """
         about = tuple(one for one in (request.email, request.username) if one)
         await self._passwords.check_new(request.password, about=about)
         await self._requests.admit(Purpose.REGISTER, request.email, caller)
-        new = NewAccount(
-            id=UUID(new_message_id()),
-            email=request.email,
-            username=None,
-            password_hash=await self._passwords.hash(request.password, caller.deadline),
-            created_at=self._clock.now(),
-        )
+        password_hash = await self._passwords.hash(request.password, caller.deadline)
         async with self._storage.transaction() as stored:
-            await stored.owners.add_unnamed(new)
+            await stored.administered.add(UUID(new_message_id()), request.email, None, self._clock.now())
             owner = await stored.owners.by_address(request.email)
-            sent = await self._requests.open(stored, self._asked(request, new, owner, caller), caller)
+            sent = await self._requests.open(
+                stored, self._asked(request, password_hash, owner, caller), caller
+            )
         self._post.posted()
         return sent
 
-    def _asked(self, request: RegisterRequest, new: NewAccount, owner: Owner | None, caller: Caller) -> Asked:
+    def _asked(
+        self, request: RegisterRequest, password_hash: str, owner: Owner | None, caller: Caller
+    ) -> Asked:
         free = owner is not None and not owner.verified
         return Asked(
             purpose=Purpose.REGISTER,
@@ -75,5 +74,5 @@ class Registration:
             to=owner.email if owner else "",  # nobody writes to an account that is shut
             account_id=owner.account_id if owner and free else None,
             locale=self._post.locale(caller, owner.details if owner else {}),
-            details={"username": request.username, "password_hash": new.password_hash},
+            details={"username": request.username, "password_hash": password_hash},
         )

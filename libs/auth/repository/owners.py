@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.names import email_key
 from libs.auth.orm import AccountRow, CredentialRow
-from libs.auth.repository.accounts import ACTIVE, PASSWORD, NewAccount
+from libs.auth.repository.accounts import ACTIVE, PASSWORD
 from libs.domain.auth import AccountExists
 from libs.messaging import new_message_id
 
@@ -65,33 +65,6 @@ class OwnerRepository:
             return None
         verified = one.email_verified_at is not None
         return Owner(one.id, one.email, one.username, verified, one.details, one.created_at)
-
-    async def add_unnamed(self, account: NewAccount) -> None:
-        """A new account with a password and without a username, unless its address has one, in one statement."""
-        added = (
-            insert(AccountRow)
-            .values(
-                id=account.id,
-                email=account.email,
-                email_key=email_key(account.email),
-                created_at=account.created_at,
-                updated_at=account.created_at,
-            )
-            .on_conflict_do_nothing()
-            .returning(AccountRow.id)
-            .cte("added")
-        )
-        password = {
-            CredentialRow.id: literal(UUID(new_message_id())),
-            CredentialRow.account_id: added.c.id,
-            CredentialRow.kind: literal(PASSWORD),
-            CredentialRow.hash: literal(account.password_hash),
-            CredentialRow.created_at: literal(account.created_at),
-            CredentialRow.changed_at: literal(account.created_at),
-        }
-        await self._session.execute(
-            insert(CredentialRow).from_select(list(password), select(*password.values()))
-        )
 
     async def verify(self, account_id: UUID, now: datetime) -> None:
         """Its address was shown to be its owner's."""

@@ -78,7 +78,7 @@ class SignInTooOld(AppError):
 
 
 class EmailUnverified(AppError):
-    """The password is right, and nobody signs in before the address is verified: register again, or reset it."""
+    """The password is right, and nobody signs in before the address is verified: reset it, or sign in with a code."""
 
     code = "auth.email_unverified"
     status = 403

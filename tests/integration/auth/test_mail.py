@@ -27,7 +27,7 @@ from libs.domain.auth import (
     TooManyAttempts,
 )
 from libs.infra.smtp import Smtp, SmtpSettings
-from libs.messaging import Caller, Client, Empty, ValidationFailed
+from libs.messaging import AppError, Caller, Client, Empty, ValidationFailed
 from tests.fixtures.accounts import FROM_CLIENT, PASSWORD
 from tests.fixtures.database import MigratedDatabase
 from tests.fixtures.mail import (
@@ -397,13 +397,35 @@ class TestRequired:
     ) -> None:
         async with mail_world(database, services.mail, verification="required") as world:
             sent = await self.register(world, self.ANN)
-            with pytest.raises(EmailUnverified):
-                await world.auth.login()
-            with pytest.raises(InvalidCredentials):
-                await world.auth.login(password="wrong password")
+            for password in (PASSWORD, "wrong password"):
+                with pytest.raises(InvalidCredentials):
+                    await world.auth.login(password=password)
             await world.verify(sent, await world.code())
             account = await world.auth.accounts.me(Empty(), world.auth.caller(await world.auth.login("ann")))
             assert (account.username, account.email_verified) == ("ann", True)
+
+    async def test_a_sign_in_does_not_tell_who_registers_whether_the_address_was_taken(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            await world.verify(await self.register(world, self.ANN), await world.code())
+            answers = []
+            for email in ("ann@example.com", "nobody@example.com"):
+                await self.register(world, RegisterRequest(email=email, password="nine red lanterns"))
+                with pytest.raises(AppError) as refused:
+                    await world.auth.login(email, "nine red lanterns")
+                answers.append(refused.value.code)
+            assert answers == ["auth.invalid_credentials"] * 2
+
+    async def test_an_account_from_before_is_opened_by_whoever_reads_its_mail(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            await world.auth.register()
+            with pytest.raises(EmailUnverified):
+                await world.auth.login()
+            await world.reset(await world.ask_reset(), await world.code())
+            assert (await world.auth.login(password=NEW_PASSWORD)).refresh_token
 
     async def test_of_several_who_register_an_address_its_owner_gets_it(
         self, database: MigratedDatabase, services: SessionServices
