@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import md5, sha1, sha256, sha512
 
 import pytest
 from sqlalchemy import event
 
 from libs.auth import MailFlows, MailSettings, NoMailServer, ProcessStore, Rates, ThrottleSettings
 from libs.auth.callers import Origin
+from libs.auth.mail import codes
 from libs.domain.auth import (
     AccountExists,
     ByMail,
@@ -225,6 +227,15 @@ class TestEnumeration:
         assert len(rows) >= 4
         assert "ann@" not in repr(rows)
         assert sent.request_id not in repr(rows)
+
+        mail.flows.relay.start()
+        code = codes.typed(await mail.code())
+        kept = [value for row in rows for value in row if isinstance(value, bytes)]
+        assert code not in repr(rows)
+        assert kept
+        for guess in (code, codes.shown(code)):
+            for digest in (sha1, sha256, sha512, md5):
+                assert digest(guess.encode()).digest() not in kept
 
 
 class TestRates:

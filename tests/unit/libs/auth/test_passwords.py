@@ -67,7 +67,14 @@ class TestHashing:
         kept = await passwords.hash("seven green bottles")
         assert kept.startswith("$argon2id$v=19$m=7168,t=1,p=1$")
         assert await passwords.verify(kept, "seven green bottles")
-        assert not await passwords.verify(kept, "seven green bottle")
+        for other in ("seven green bottle", "Seven green bottles", "seven green bottles "):
+            assert not await passwords.verify(kept, other)
+
+    async def test_a_long_password_counts_to_its_last_byte(self, passwords: Passwords) -> None:
+        kept = await passwords.hash("x" * 1023 + "a")
+        assert await passwords.verify(kept, "x" * 1023 + "a")
+        for other in ("x" * 1023 + "b", "x" * 1023):
+            assert not await passwords.verify(kept, other)
 
     async def test_a_password_may_be_composed_in_several_ways(self, passwords: Passwords) -> None:
         kept = await passwords.hash("caf\u00e9 noir")
