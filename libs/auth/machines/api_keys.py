@@ -20,6 +20,7 @@ from libs.domain.auth import (
     ApiKeyValidation,
     CreateApiKeyRequest,
     NewApiKey,
+    SessionEnded,
     TooManyApiKeys,
     ValidateApiKeyRequest,
 )
@@ -40,8 +41,12 @@ class ApiKeys:
         self._clock = clock
 
     async def create(self, request: CreateApiKeyRequest, caller: Caller) -> NewApiKey:
-        """A key with some of the caller's scopes; raises `TooManyApiKeys`, or `Forbidden` for other scopes."""
-        account_id = SignedIn.of(caller).account_id
+        """A key with some of the caller's scopes.
+
+        Raises `TooManyApiKeys`, `Forbidden` for other scopes, `SessionEnded` where the session is over by now.
+        """
+        who = SignedIn.of(caller)
+        account_id = who.account_id
         granted = caller.identity.scopes if caller.identity else frozenset()
         if not granted.issuperset(request.scope.split()):
             raise Forbidden("a key has at most the scopes of whoever makes it")
@@ -57,7 +62,11 @@ class ApiKeys:
             expires_at=now + timedelta(seconds=seconds),
         )
         async with self._storage.transaction() as stored:
-            if await stored.machines.count_keys(account_id, now) >= self._settings.per_account:
+            count = await stored.machines.count_keys(account_id, now)
+            # Behind the account's lock: what ends sessions and keys has seen this key, or is seen here.
+            if not await stored.sessions.goes_on(who.session_id, now):
+                raise SessionEnded
+            if count >= self._settings.per_account:
                 raise TooManyApiKeys
             await stored.machines.add_key(row)
             await stored.audit.add(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from libs.auth import ServiceAccountExists, UnknownServiceAccount
-from libs.auth.callers import Origin
+from libs.auth.callers import Origin, account_of
 from libs.domain.auth import (
     ApiKeyNotFound,
     ApiKeyRef,
@@ -19,6 +20,7 @@ from libs.domain.auth import (
     NewApiKey,
     RevocationsRequest,
     ScopeInvalid,
+    SessionEnded,
     SessionsRevoked,
     TokenRequest,
     TooManyApiKeys,
@@ -43,6 +45,15 @@ async def signed_in(world: AuthWorld, *, scope: str = "") -> Caller:
 
 async def validation(world: AuthWorld, key: str) -> ApiKeyValidation:
     return await world.rules.api_keys.validate(ValidateApiKeyRequest(key=key), ANONYMOUS)
+
+
+async def waits_for_a_lock(world: AuthWorld) -> bool:
+    """Whether a statement in this database waits for another transaction."""
+    return bool(
+        await world.rows(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )
 
 
 async def revoked(world: AuthWorld) -> set[str]:
@@ -124,6 +135,19 @@ class TestApiKeys:
             await self.new(auth, caller)
         with pytest.raises(TooManyApiKeys):
             await self.new(auth, caller)
+
+    async def test_an_account_that_is_being_shut_gets_no_key_that_outlives_it(self, auth: AuthWorld) -> None:
+        caller = await signed_in(auth)
+        account = account_of(caller)
+        async with auth.storage.transaction() as stored:
+            await stored.accounts.disable(account, auth.clock.now())
+            await auth.rules.endings.api_keys(stored, account, NOBODY)
+            await auth.rules.endings.all_of(stored, account, "account_disabled", NOBODY)
+            making = asyncio.create_task(self.new(auth, caller))
+            await eventually(lambda: waits_for_a_lock(auth))
+        with pytest.raises(SessionEnded):
+            await making
+        assert not await auth.rows("SELECT 1 FROM auth.api_keys WHERE revoked_at IS NULL")
 
     async def test_a_key_makes_no_keys(self, auth: AuthWorld) -> None:
         caller = await signed_in(auth)
