@@ -10,7 +10,7 @@ from libs.auth.callers import Origin, SignedIn, account_of
 from libs.auth.passwords import Passwords
 from libs.auth.repository import Login, NewAccount, Storage, StoredAccount
 from libs.auth.roles import Roles
-from libs.auth.sessions import Sessions
+from libs.auth.sessions import NewSession, Sessions
 from libs.auth.throttling import Attempts
 from libs.domain.auth import (
     ACCOUNT_REGISTERED,
@@ -32,6 +32,7 @@ from libs.infra.clock import Clock
 from libs.messaging import Caller, Deadline, Empty, Overloaded, new_message_id
 
 _BY_PASSWORD = ("pwd",)  # RFC 8176, section 2
+_LOOKS = 5  # at an account that changes under a sign-in
 
 
 class Accounts:
@@ -99,8 +100,7 @@ class Accounts:
 
     async def login(self, request: LoginRequest, caller: Caller) -> LoginReply:
         """Tokens of a new session; raises `InvalidCredentials` for whatever does not fit, `TooManyAttempts`, `Overloaded`."""
-        async with self._storage.reading() as stored:
-            login = await stored.accounts.by_login(request.login)
+        login = await self._storage.login(request.login)
         devices = self._attempts.devices
         device = devices.known(request.device_token, login.account_id if login else None)
         async with self._attempts.of(request.login, caller.client.ip, device):
@@ -118,18 +118,23 @@ class Accounts:
         if self._verified_first and not login.verified:
             raise EmailUnverified
         new = await self._sessions.prepare(login.account_id)
-        rehashed = await self._rehashed(kept, password, caller.deadline)
-        async with self._storage.transaction() as stored:
-            # The password may have been changed, or the account shut, while it was being checked.
-            if not await stored.accounts.still_opens(login.account_id, kept):
-                raise InvalidCredentials
-            if rehashed:
+        tokens = await self._open(new, login, origin)
+        if rehashed := await self._rehashed(kept, password, caller.deadline):
+            async with self._storage.reading() as stored:
                 await stored.accounts.rehash(login.account_id, old=kept, new=rehashed)
-            tokens = await self._sessions.start(stored, new, origin, methods=_BY_PASSWORD)
-            await stored.audit.add(
-                "session.started", account_id=login.account_id, session_id=tokens.session_id, origin=origin
-            )
         return login.account_id, tokens
+
+    async def _open(self, new: NewSession, login: Login, origin: Origin) -> TokenPair:
+        """The session; where the account was changed while its password was being checked, it is looked at once more."""
+        checked: Login | None = login
+        for _ in range(_LOOKS):
+            if checked is None or not checked.active or checked.hash != login.hash:
+                raise InvalidCredentials
+            tokens = await self._sessions.open(new, checked, origin, methods=_BY_PASSWORD)
+            if tokens is not None:
+                return tokens
+            checked = await self._storage.login_again(login)
+        raise Overloaded("the account is being changed all the time")
 
     async def me(self, _request: Empty, caller: Caller) -> Account:
         """The caller's account; raises `SessionEnded` where it is gone or shut."""

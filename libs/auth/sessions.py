@@ -14,7 +14,7 @@ from libs.auth.endings import Endings
 from libs.auth.extra_claims import ExtraClaimsSource
 from libs.auth.families import Verdict, judge
 from libs.auth.keys import Keys
-from libs.auth.repository import Rotated, Rotation, Storage, Stored
+from libs.auth.repository import Login, Opening, Rotated, Rotation, Storage, Stored
 from libs.auth.roles import Roles
 from libs.auth.settings import SessionSettings
 from libs.auth.tokens import (
@@ -93,19 +93,29 @@ class Sessions:
         self, stored: Stored, new: NewSession, origin: Origin, *, methods: tuple[str, ...]
     ) -> TokenPair:
         """The session of an account that has just proved itself by ``methods`` (RFC 8176), and its first tokens."""
-        now = self._clock.now()
-        session = LiveSession(
-            id=new.id,
-            account_id=new.account_id,
-            authenticated_at=now,
-            methods=methods,
-            roles=await stored.roles.of(new.account_id),
-            expires_at=now + timedelta(seconds=self._settings.absolute_seconds),
-        )
-        refresh_token = new_refresh_token()
-        waits_until = min(now + self._idle, session.expires_at)
+        session = self._session(new, methods, await stored.roles.of(new.account_id))
+        refresh_token, waits_until = new_refresh_token(), self._waits_until(session)
         await stored.sessions.add(session, origin, token=digest(refresh_token), token_expires_at=waits_until)
-        return self._pair(session, refresh_token, waits_until, now, new.extra)
+        return self._pair(session, refresh_token, waits_until, session.authenticated_at, new.extra)
+
+    async def open(
+        self, new: NewSession, login: Login, origin: Origin, *, methods: tuple[str, ...]
+    ) -> TokenPair | None:
+        """The same in one statement, audit and event included; None where the account is not what ``login`` says."""
+        session = self._session(new, methods, login.roles)
+        refresh_token, waits_until = new_refresh_token(), self._waits_until(session)
+        opening = Opening(login, session, origin, digest(refresh_token), token_expires_at=waits_until)
+        if not await self._storage.open_session(opening):
+            return None
+        return self._pair(session, refresh_token, waits_until, session.authenticated_at, new.extra)
+
+    def _session(self, new: NewSession, methods: tuple[str, ...], roles: tuple[str, ...]) -> LiveSession:
+        now = self._clock.now()
+        lasts = timedelta(seconds=self._settings.absolute_seconds)
+        return LiveSession(new.id, new.account_id, now, methods, roles, expires_at=now + lasts)
+
+    def _waits_until(self, session: LiveSession) -> datetime:
+        return min(session.authenticated_at + self._idle, session.expires_at)
 
     async def refresh(self, request: RefreshRequest, caller: Caller) -> TokenPair:
         """New tokens for a refresh token; raises `RefreshInvalid` or `SessionEnded`."""
@@ -119,8 +129,7 @@ class Sessions:
             idle_until=now + self._idle,
         )
         origin = Origin.of(caller)
-        async with self._storage.reading() as stored:
-            rotated = await stored.sessions.rotate(rotation, origin)
+        rotated = await self._storage.rotate(rotation, origin)
         if rotated is not None:
             going_on, token = rotated, successor
         else:

@@ -28,7 +28,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.infra.database import Database
 from libs.messaging import EventMessage, new_message_id
@@ -98,14 +98,15 @@ class Outbox:
         """The same for many messages in one statement; none of them is no work."""
         if not messages:
             return []
-        rows = [self._row(message, urgent=urgent) for message in messages]
+        rows = [self.row(message, urgent=urgent) for message in messages]
         await session.execute(insert(self._table), rows if len(rows) > 1 else rows[0])
         if not self._origin:
             await session.execute(self._notify)
         event.listen(session.sync_session, "after_commit", lambda _: self._wake(urgent), once=True)
         return [self._expected(message.message_id) for message in messages]
 
-    def _row(self, message: EventMessage, *, urgent: bool) -> dict[str, Any]:
+    def row(self, message: EventMessage, *, urgent: bool = False) -> dict[str, Any]:
+        """The message as a row, for a statement that adds it beside other things; `added` comes after it."""
         return {
             "id": UUID(message.message_id),
             "name": message.name,
@@ -116,6 +117,12 @@ class Outbox:
             "urgent": urgent,
             "origin": self._origin,
         }
+
+    async def added(self, connection: AsyncConnection, *, urgent: bool = False) -> None:
+        """A statement has committed a `row` by itself: wake who tells it."""
+        if not self._origin:
+            await connection.execute(self._notify)
+        self._wake(urgent)
 
     def _expected(self, message_id: str) -> asyncio.Future[None]:
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -5,6 +5,7 @@ from libs.auth.repository.administered import Wanted
 from libs.auth.repository.audit import Happened
 from libs.auth.repository.housekeeping import HousekeepingRepository
 from libs.auth.repository.mail import NewRequest, SealedLetter
+from libs.auth.repository.opening import Opening
 from libs.auth.repository.owners import Owner
 from libs.auth.repository.rotation import Rotated, Rotation
 from libs.auth.repository.sessions import Ended
@@ -18,6 +19,7 @@ __all__ = [
     "Login",
     "NewAccount",
     "NewRequest",
+    "Opening",
     "Owner",
     "Rotated",
     "Rotation",

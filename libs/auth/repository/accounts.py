@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Table, and_, bindparam, delete, select, update
+from sqlalchemy import Column, Select, Table, and_, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.auth.names import email_key, is_email
-from libs.auth.orm import ACCOUNTS, SESSIONS, AccountRow, Base, CredentialRow
+from libs.auth.orm import ACCOUNTS, CREDENTIALS, SESSIONS, AccountRow, Base, CredentialRow
+from libs.auth.repository.role_rows import roles_of
 from libs.domain.auth import AccountExists
 from libs.messaging import new_message_id
 
@@ -31,6 +32,21 @@ _SHOWN = (
 )
 # Made once: putting a statement together costs as much as sending it.
 _ACTIVE = select(*_SHOWN).where(ACCOUNTS.c.id == bindparam("account_id"), ACCOUNTS.c.status == ACTIVE)
+_LOGIN = select(
+    ACCOUNTS.c.id,
+    ACCOUNTS.c.status,
+    ACCOUNTS.c.email,
+    ACCOUNTS.c.username,
+    ACCOUNTS.c.email_verified_at,
+    ACCOUNTS.c.updated_at,
+    CREDENTIALS.c.hash,
+    roles_of(ACCOUNTS.c.id),
+).outerjoin_from(
+    ACCOUNTS, CREDENTIALS, and_(CREDENTIALS.c.account_id == ACCOUNTS.c.id, CREDENTIALS.c.kind == PASSWORD)
+)
+_BY_ADDRESS = _LOGIN.where(ACCOUNTS.c.email_key == bindparam("named"))
+_BY_USERNAME = _LOGIN.where(ACCOUNTS.c.username == bindparam("named"))
+_BY_ID = _LOGIN.where(ACCOUNTS.c.id == bindparam("named"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +69,11 @@ class Login:
     active: bool
     verified: bool
     hash: str | None = field(repr=False)
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...]
     """How it is called: its address, and its username where it has one."""
+    roles: tuple[str, ...]
+    updated_at: datetime
+    """What is read here is true as long as the account's row has this time, and its password this hash."""
 
 
 class StoredAccount(NamedTuple):
@@ -109,52 +128,27 @@ class AccountRepository:
         """The account that an address or a username names."""
         if "\0" in login:  # no text of PostgreSQL holds one
             return None
-        named = (
-            AccountRow.email_key == email_key(login)
-            if is_email(login)
-            else AccountRow.username == login.lower()
-        )
-        return await self._login(named)
+        if is_email(login):
+            return await self._login(_BY_ADDRESS, email_key(login))
+        return await self._login(_BY_USERNAME, login.lower())
 
     async def by_id(self, account_id: UUID) -> Login | None:
         """The account with this id."""
-        return await self._login(AccountRow.id == account_id)
+        return await self._login(_BY_ID, account_id)
 
-    async def _login(self, named: ColumnElement[bool]) -> Login | None:
-        password = and_(CredentialRow.account_id == AccountRow.id, CredentialRow.kind == PASSWORD)
-        found = await self._session.execute(
-            select(
-                AccountRow.id,
-                AccountRow.status,
-                AccountRow.email,
-                AccountRow.username,
-                AccountRow.email_verified_at,
-                CredentialRow.hash,
-            )
-            .outerjoin(CredentialRow, password)
-            .where(named)
-        )
-        row = found.first()
+    async def _login(self, statement: Select[Any], named: str | UUID) -> Login | None:
+        row = (await self._session.execute(statement, {"named": named})).first()
         if row is None:
             return None
-        names = tuple(name for name in (row.email, row.username) if name)
-        verified = row.email_verified_at is not None
-        return Login(row.id, row.status == ACTIVE, verified, row.hash, names)
-
-    async def still_opens(self, account_id: UUID, password_hash: str) -> bool:
-        """Whether the account is active and this is its password, and stays so until the transaction ends."""
-        found = await self._session.execute(
-            select(AccountRow.id)
-            .join(CredentialRow, CredentialRow.account_id == AccountRow.id)
-            .where(
-                AccountRow.id == account_id,
-                AccountRow.status == ACTIVE,
-                CredentialRow.kind == PASSWORD,
-                CredentialRow.hash == password_hash,
-            )
-            .with_for_update(read=True)
+        return Login(
+            row.id,
+            active=row.status == ACTIVE,
+            verified=row.email_verified_at is not None,
+            hash=row.hash,
+            names=tuple(name for name in (row.email, row.username) if name),
+            roles=tuple(row.roles),
+            updated_at=row.updated_at,
         )
-        return found.first() is not None
 
     async def rehash(self, account_id: UUID, *, old: str, new: str) -> None:
         """Keep the same password under a hash of the present parameters, unless it was changed meanwhile."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -58,6 +59,12 @@ class AuditRepository:
         at = written.all()[0]  # one transaction, one moment
         entries = [AuditEntry(at=at, **row) for row in rows]
         await self._outbox.add_all(self._session, [EventMessage.of(AUDITED, entry) for entry in entries])
+
+
+def audited(one: Happened, *, at: datetime) -> tuple[dict[str, Any], EventMessage]:
+    """The row of an event and what is told of it, for a statement that adds both."""
+    row = {**_row(one), "at": at}
+    return row, EventMessage.of(AUDITED, AuditEntry(**row))
 
 
 def _row(one: Happened) -> dict[str, Any]:

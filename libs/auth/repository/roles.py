@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,20 +30,26 @@ class RoleRepository:
 
     async def give(self, account_id: UUID, role: str, now: datetime) -> bool:
         """Give an account a role; False where it has it."""
+        await self._touch(account_id)
         row = insert(AccountRoleRow).values(account_id=account_id, role=role, given_at=now)
         given = await self._session.execute(row.on_conflict_do_nothing().returning(AccountRoleRow.role))
         return given.first() is not None
 
     async def take(self, account_id: UUID, role: str) -> bool:
         """Take a role from an account; False where it does not have it. Nobody signs in to it meanwhile."""
-        await self._session.execute(
-            select(AccountRow.id).where(AccountRow.id == account_id).with_for_update()
-        )
+        await self._touch(account_id)
         row = AccountRoleRow
         taken = await self._session.execute(
             delete(row).where(row.account_id == account_id, row.role == role).returning(row.role)
         )
         return taken.first() is not None
+
+    async def _touch(self, account_id: UUID) -> None:
+        """Lock the account's row, and change it: whoever signs in meanwhile must read the roles again."""
+        row = AccountRow
+        await self._session.execute(
+            update(row).where(row.id == account_id).values(updated_at=func.clock_timestamp())
+        )
 
     async def is_last(self, account_id: UUID, role: str) -> bool:
         """Whether this active account is the only one with the role.

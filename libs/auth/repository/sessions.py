@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, func, insert, select, union_all, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.auth.callers import Origin
 from libs.auth.families import PresentedToken
@@ -32,34 +32,45 @@ class Ended:
     account_id: UUID
 
 
+def session_row(session: LiveSession, origin: Origin) -> dict[str, Any]:
+    """The row of a session that starts."""
+    started = session.authenticated_at
+    return {
+        "id": session.id,
+        "account_id": session.account_id,
+        "authenticated_at": started,
+        "methods": list(session.methods),
+        "created_at": started,
+        "last_seen_at": started,
+        "expires_at": session.expires_at,
+        "ip": origin.ip,
+        "user_agent": origin.user_agent,
+    }
+
+
+def token_row(session: LiveSession, token: bytes, expires_at: datetime) -> dict[str, Any]:
+    """The row of a session's first refresh token."""
+    return {
+        "hash": token,
+        "session_id": session.id,
+        "issued_at": session.authenticated_at,
+        "expires_at": expires_at,
+    }
+
+
 class SessionRepository:
     """The sessions, as one transaction sees them."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: AsyncSession | AsyncConnection) -> None:
         self._session = session
 
     async def add(
         self, session: LiveSession, origin: Origin, *, token: bytes, token_expires_at: datetime
     ) -> None:
         """A new session with its first refresh token."""
-        started = session.authenticated_at
+        await self._session.execute(insert(SESSIONS).values(session_row(session, origin)))
         await self._session.execute(
-            insert(SESSIONS).values(
-                id=session.id,
-                account_id=session.account_id,
-                authenticated_at=started,
-                methods=list(session.methods),
-                created_at=started,
-                last_seen_at=started,
-                expires_at=session.expires_at,
-                ip=origin.ip,
-                user_agent=origin.user_agent,
-            )
-        )
-        await self._session.execute(
-            insert(REFRESH_TOKENS).values(
-                hash=token, session_id=session.id, issued_at=started, expires_at=token_expires_at
-            )
+            insert(REFRESH_TOKENS).values(token_row(session, token, token_expires_at))
         )
 
     async def rotate(self, rotation: Rotation, origin: Origin) -> Rotated | None:

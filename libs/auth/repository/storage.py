@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from libs.auth.repository.accounts import AccountRepository, StoredAccount
+from libs.auth.callers import Origin
+from libs.auth.repository.accounts import AccountRepository, Login, StoredAccount
 from libs.auth.repository.administered import AdministeredRepository
 from libs.auth.repository.audit import AuditRepository
 from libs.auth.repository.housekeeping import HousekeepingRepository
@@ -18,8 +19,10 @@ from libs.auth.repository.imports import ImportRepository
 from libs.auth.repository.keys import KeyRepository
 from libs.auth.repository.machines import MachineRepository
 from libs.auth.repository.mail import MailRepository
+from libs.auth.repository.opening import Opening, open_session
 from libs.auth.repository.owners import OwnerRepository
 from libs.auth.repository.roles import RoleRepository
+from libs.auth.repository.rotation import Rotated, Rotation
 from libs.auth.repository.sessions import SessionRepository
 from libs.infra.database import Database, DatabaseAway
 from libs.messaging import Event, EventMessage, Unavailable
@@ -74,6 +77,30 @@ class Storage:
         with _unavailable():
             async with self._database.reading() as session:
                 yield Stored(session, self._outbox)
+
+    async def login(self, name: str) -> Login | None:
+        """The account that an address or a username names, by the shortest way."""
+        with _unavailable():
+            async with self._database.rows() as connection:
+                return await AccountRepository(connection).by_login(name)
+
+    async def login_again(self, login: Login) -> Login | None:
+        """The same account as it is now."""
+        with _unavailable():
+            async with self._database.rows() as connection:
+                return await AccountRepository(connection).by_id(login.account_id)
+
+    async def open_session(self, opening: Opening) -> bool:
+        """Start a session in one round trip; False where its account is not what it was."""
+        with _unavailable():
+            async with self._database.rows() as connection:
+                return await open_session(connection, self._outbox, opening)
+
+    async def rotate(self, rotation: Rotation, origin: Origin) -> Rotated | None:
+        """`SessionRepository.rotate`, by the shortest way."""
+        with _unavailable():
+            async with self._database.rows() as connection:
+                return await SessionRepository(connection).rotate(rotation, origin)
 
     async def active_account(self, account_id: UUID) -> StoredAccount | None:
         """The account, unless it is shut or gone, by the shortest way: it is asked for more than anything else."""

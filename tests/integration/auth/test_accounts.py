@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
+from sqlalchemy import event
 
 from libs.auth import PasswordSettings
 from libs.auth.callers import Origin
 from libs.domain.auth import (
     AccountExists,
     AccountRegistered,
+    AuditEntry,
     InvalidCredentials,
     RegisterRequest,
     SessionEnded,
     TokenInvalid,
+    TokenPair,
 )
 from libs.messaging import ANONYMOUS, Caller, Empty, Identity, Overloaded, ValidationFailed
-from tests.fixtures.accounts import FROM_CLIENT, PASSWORD, AuthWorld, auth_world, eventually
+from tests.fixtures.accounts import CLIENT, FROM_CLIENT, PASSWORD, AuthWorld, auth_world, eventually
 from tests.fixtures.database import MigratedDatabase
 
 
@@ -147,6 +151,35 @@ class TestLogin:
         tokens = await auth.login(password="cafe\u0301 seven")
         assert tokens.refresh_token
 
+    async def test_is_two_statements(self, auth: AuthWorld) -> None:
+        await auth.register()
+        statements: list[str] = []
+
+        def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if "auth.accounts" in statement:  # the relay looks into the outbox meanwhile
+                statements.append(statement)
+
+        for pool in (auth.database._reading, auth.database._writing):
+            event.listen(pool.engine.sync_engine, "before_cursor_execute", count)
+        await auth.login()
+        assert [one.split()[0] for one in statements] == ["SELECT", "WITH"]
+
+    async def test_a_session_is_told_and_written_down_as_it_starts(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+        tokens = await auth.login()
+        ((row,),) = await auth.rows("SELECT id FROM auth.audit_log WHERE event = 'session.started'")
+
+        def told() -> list[AuditEntry]:
+            audited = [one for one in auth.bus.sent if one.name == "auth.audited"]
+            entries = [AuditEntry.model_validate_json(one.body) for one in audited]
+            return [one for one in entries if one.event == "session.started"]
+
+        await eventually(lambda: len(told()) == 1)
+        (entry,) = told()
+        assert (entry.id, entry.at) == (row, auth.clock.now())
+        assert (entry.account_id, entry.session_id) == (account.id, tokens.session_id)
+        assert (entry.ip, entry.user_agent) == (CLIENT.ip, CLIENT.user_agent)
+
     async def test_parameters_that_changed_rehash_at_login(self, database: MigratedDatabase) -> None:
         async with auth_world(database.url) as before:
             await before.register()
@@ -198,3 +231,89 @@ class TestMe:
         await auth.closing.disable_by_login("ann@example.com", Origin())
         with pytest.raises(SessionEnded):
             await auth.accounts.me(Empty(), caller)
+
+
+class TestWhatChangesWhileThePasswordIsChecked:
+    """Each change commits after the account was read, and before its session starts."""
+
+    async def signing_in(self, auth: AuthWorld, change: Callable[[], Awaitable[object]]) -> TokenPair:
+        run = auth.pool.run
+
+        async def changing(*args: object) -> object:
+            found: object = await run(*args)  # type: ignore[arg-type]  # passed on as it came
+            auth.pool.run = run  # type: ignore[method-assign]  # once
+            await change()
+            return found
+
+        auth.pool.run = changing  # type: ignore[method-assign,assignment]  # adds the change, and nothing else
+        return await auth.login()
+
+    async def test_a_role_that_is_given_is_in_the_token(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+
+        async def give() -> None:
+            async with auth.storage.transaction() as stored:
+                await auth.rules.roles.give(stored, account.id, "editor", Origin())
+
+        tokens = await self.signing_in(auth, give)
+        assert "notes:write" in auth.keys.verifier.verify(tokens.access_token).scope
+
+    async def test_a_role_that_is_taken_is_not(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+        async with auth.storage.transaction() as stored:
+            await auth.rules.roles.give(stored, account.id, "editor", Origin())
+
+        async def take() -> None:
+            async with auth.storage.transaction() as stored:
+                await auth.rules.roles.take(stored, account.id, "editor", Origin())
+
+        tokens = await self.signing_in(auth, take)
+        assert "notes" not in auth.keys.verifier.verify(tokens.access_token).scope
+
+    async def test_a_role_that_is_just_being_taken_is_waited_for(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+        async with auth.storage.transaction() as stored:
+            await auth.rules.roles.give(stored, account.id, "editor", Origin())
+        async with auth.storage.transaction() as stored:
+            await auth.rules.roles.take(stored, account.id, "editor", Origin())
+            late = asyncio.create_task(auth.login())
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            await eventually(lambda: _any(auth.rows(waiting)))
+        tokens = await late
+        assert "notes" not in auth.keys.verifier.verify(tokens.access_token).scope
+
+    async def test_an_account_that_is_shut_does_not_open(self, auth: AuthWorld) -> None:
+        await auth.register()
+        with pytest.raises(InvalidCredentials):
+            await self.signing_in(auth, lambda: auth.closing.disable_by_login("ann@example.com", Origin()))
+        assert await auth.rows("SELECT 1 FROM auth.sessions") == []
+        started = "SELECT 1 FROM auth.audit_log WHERE event = 'session.started'"
+        assert await auth.rows(started) == []
+
+    async def test_neither_does_one_with_another_password(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+
+        async def change() -> None:
+            async with auth.storage.transaction() as stored:
+                ((old,),) = await auth.rows("SELECT hash FROM auth.credentials")
+                assert await stored.accounts.change_password(
+                    account.id, auth.clock.now(), old=old, new="another"
+                )
+
+        with pytest.raises(InvalidCredentials):
+            await self.signing_in(auth, change)
+        assert await auth.rows("SELECT 1 FROM auth.sessions") == []
+
+    async def test_a_name_that_changes_keeps_nobody_out(self, auth: AuthWorld) -> None:
+        account = await auth.register()
+
+        async def rename() -> None:
+            auth.clock.advance(1)
+            async with auth.storage.transaction() as stored:
+                await stored.accounts.update(account.id, auth.clock.now(), {"username": "anna"})
+
+        assert (await self.signing_in(auth, rename)).refresh_token
+
+
+async def _any(rows: Awaitable[list[object]]) -> bool:
+    return bool(await rows)
