@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from apps.cli.check import auth_settings
 from apps.cli.record import operator_variables
@@ -32,6 +32,11 @@ from libs.infra.database import DatabaseAway, DatabaseRefused
 from libs.messaging import AppError, ValidationFailed
 
 ResultT = TypeVar("ResultT")
+
+
+class _WantedService(BaseModel):
+    name: str = Field(pattern=r"^[!-~]([ -~]{0,98}[!-~])?$")  # what a table shows whole
+    scope: ScopeText
 
 
 def list_keys() -> list[tuple[str, ...]]:
@@ -89,10 +94,10 @@ def import_accounts(file: Path, format_: str | None, *, write: bool) -> ImportRe
 def create_service(name: str, scopes: Sequence[str]) -> NewSecret:
     """Make a service account."""
     try:
-        scope = TypeAdapter(ScopeText).validate_python(" ".join(scopes))
+        wanted = _WantedService(name=name, scope=" ".join(scopes))
     except ValidationError as error:
         _refuse(ValidationFailed.of(error))
-    return _run(lambda hands: hands.create_service(name, scope))
+    return _run(lambda hands: hands.create_service(wanted.name, wanted.scope))
 
 
 def list_services() -> list[tuple[str, ...]]:
