@@ -48,13 +48,14 @@ def _guarded(
 class Handlers:
     """What a service answers: one row per operation, one queue per lane.
 
-    ``lanes`` sizes the lanes by name; the unnamed lane ``""`` is the service's main queue.
+    ``lanes`` sizes the lanes by name; the unnamed lane ``""`` is the service's main queue, and there without being named
+    once an operation waits in it.
     """
 
     def __init__(self, service: str, *, lanes: Mapping[str, Lane] = MappingProxyType({})) -> None:
         self.service = service
         self.routes: dict[str, Route] = {}
-        self._lanes = {"": Lane(), **lanes}
+        self._lanes = dict(lanes)
 
     def on(self, operation: Operation[RequestT, ReplyT], handler: Handler[RequestT, ReplyT]) -> None:
         """Let ``handler`` answer ``operation``; raises ValueError for a second handler or a foreign operation."""
@@ -62,13 +63,14 @@ class Handlers:
             raise ValueError(f"{operation.name} is not an operation of {self.service}")
         if operation.name in self.routes:
             raise ValueError(f"{operation.name} has a handler already")
-        if operation.lane not in self._lanes:
+        if operation.lane and operation.lane not in self._lanes:
             raise ValueError(f"{operation.name} asks for the lane {operation.lane!r}, which has no size")
+        self._lanes.setdefault(operation.lane, Lane())
         self.routes[operation.name] = Route(operation, _guarded(operation, handler))
 
     @property
     def lanes(self) -> dict[str, Lane]:
-        """The lanes by name, with their sizes."""
+        """The lanes by name, with their sizes: each is a queue that is declared and consumed."""
         return dict(self._lanes)
 
     def in_lane(self, lane: str) -> list[AnyOperation]:

@@ -130,7 +130,7 @@ def served(handlers: Handlers, *, queue_type: Literal["classic", "quorum"] = "cl
 
     def bindings(*, own: bool) -> Iterable[BindingSpec]:
         for operation in operations:
-            for name in lanes:
+            for name in dict.fromkeys(("", *lanes)):  # the main queue may stand from an earlier version
                 if (operation.lane == name) is own:
                     yield BindingSpec(rpc_queue(handlers.service, name), RPC_EXCHANGE, operation.name)
 

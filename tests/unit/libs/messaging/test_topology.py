@@ -57,6 +57,15 @@ def test_an_operation_is_bound_to_its_lane_and_unbound_from_the_others() -> None
     }
 
 
+def test_a_main_queue_in_which_nothing_waits_is_not_made_and_loses_what_it_heard() -> None:
+    made = Handlers("hall", lanes={"slow": Lane()})
+    made.on(SCRUB, pong)
+    topology = served(made)
+
+    assert [queue.name for queue in topology.queues] == ["gatehouse.rpc.hall.slow"]
+    assert topology.stale == (BindingSpec("gatehouse.rpc.hall", "gatehouse.rpc", "hall.scrub"),)
+
+
 def test_a_lanes_queue_is_bounded_and_refuses_what_is_over() -> None:
     [slow] = [queue for queue in served(table()).queues if queue.name.endswith(".slow")]
 

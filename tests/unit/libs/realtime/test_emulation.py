@@ -5,6 +5,7 @@ from typing_extensions import override
 
 from libs.messaging import AppError, Bus, Overloaded, Unavailable
 from libs.messaging.memory import MemoryBroker, MemoryBus
+from libs.messaging.topology import served
 from libs.realtime.connection import ReturnPath
 from libs.realtime.emulation import Emulation
 from libs.realtime.errors import SessionNotFound
@@ -42,6 +43,13 @@ async def test_commands_reach_a_session_of_the_same_process_without_the_broker()
         await emulation.bring(path, b"{}")
 
     assert line.frames == [b"{}"]
+
+
+def test_a_process_has_one_queue_and_that_bears_its_name() -> None:
+    emulation = Emulation(MemoryBus(), timeout=1.0)
+    queues = [queue.name for queue in served(emulation.handlers).queues]
+
+    assert queues == [f"gatehouse.rpc.gateway.{emulation.node}"]
 
 
 async def test_commands_reach_a_session_of_another_process_as_they_are(broker: MemoryBroker) -> None:
