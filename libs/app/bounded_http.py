@@ -1,25 +1,30 @@
 """HTTP/1.1 as uvicorn speaks it, held to bounds and to rules that it leaves to others.
 
-By itself it would read a head of any size and wait for it for ever, and takes a request for no host or for several.
+By itself it would read a head of any size and wait for it for ever, takes a request for no host or for several, and calls
+a method that it does not know no HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from typing import Any, cast
 
+import httptools
 from typing_extensions import override
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from libs.app.edge import ABORT, WRITE_ANSWER
-from libs.app.problem import HeadTooLarge, Malformed, ProblemResponse
+from libs.app.problem import HeadTooLarge, Malformed, MethodUnknown, ProblemResponse
 from libs.messaging import AppError
 
 _HEAD_SECONDS = 10.0  # from a connection's first byte, or from the first of its next request
 _MAX_HEAD = 32_768  # bytes of a request's line and headers
 _LINGER_SECONDS = 2.0  # for which a refused client may go on sending, unheard
+# A method is any token, also one that nobody knows (RFC 9112, section 3; RFC 9110, section 5.6.2).
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) [!-~]+ HTTP/1\.[01]\r\n")
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -30,6 +35,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes = 0
         self._head_until = 0.0
         self._refused = False
+        self._unreadable = False
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -46,7 +52,10 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(HeadTooLarge())
             return
         super().data_received(data)
-        if self.cycle is not cycle:  # the head of a request is complete
+        if self._unreadable:
+            begins_here = self.cycle is cycle and not in_body
+            self._refuse(MethodUnknown() if begins_here and _has_unknown_method(data) else Malformed())
+        elif self.cycle is not cycle:  # the head of a request is complete
             self._head_bytes = 0
             self._head_until = 0.0
         elif not self.transport.is_closing() and self.transport.get_protocol() is self:
@@ -89,7 +98,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     @override
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Malformed())
+        self._unreadable = True
 
     def _between_heads(self, size: int) -> None:
         cycle = cast("RequestResponseCycle | None", self.cycle)
@@ -130,6 +139,18 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._await_head(_LINGER_SECONDS)
+
+
+def _has_unknown_method(data: bytes) -> bool:
+    """Whether a request begins here whose line is as it must be, but for a method that the parser does not take."""
+    line = _REQUEST_LINE.match(data)
+    if line is None:
+        return False
+    try:
+        httptools.HttpRequestParser(object()).feed_data(line[1] + b" / HTTP/1.1\r\n")
+    except httptools.HttpParserError:
+        return True
+    return False
 
 
 def _write_answer(

@@ -10,6 +10,7 @@ The errors of HTTP itself, which no service answers:
     ├── BodyTooLarge            http.body_too_large          413
     ├── UnsupportedMediaType    http.unsupported_media_type  415
     ├── HeadTooLarge            http.head_too_large          431
+    ├── MethodUnknown           http.method_unknown          501
     └── HttpRefused             http.refused                 whatever else a route answers by HTTPException
 """
 
@@ -84,6 +85,14 @@ class HeadTooLarge(AppError):
     code = "http.head_too_large"
     status = 431
     title = "The head of the request is too large"
+
+
+class MethodUnknown(AppError):
+    """The request's method is none that the server knows; methods are case-sensitive."""
+
+    code = "http.method_unknown"
+    status = 501
+    title = "There is no such method here"
 
 
 class HttpRefused(AppError):

@@ -16,7 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+"""No `.env` lies here, as it may in the repository's folder."""
+ROOT = HERE.parents[2]
 MODULE = "tests.integration.gateway.small_service"
 
 
@@ -58,9 +60,10 @@ class Small:
 
 @asynccontextmanager
 async def small(*arguments: str, **variables: str) -> AsyncGenerator[Small]:
-    environment = {"PATH": os.environ["PATH"], "LOG_FORMAT": "json", **variables}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "LOG_FORMAT": "json", **variables}
+    command = (sys.executable, "-m", MODULE, *arguments)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", MODULE, *arguments, cwd=ROOT, env=environment, stdout=PIPE, stderr=STDOUT
+        *command, cwd=HERE, env=environment, stdout=PIPE, stderr=STDOUT
     )
     try:
         yield Small(process)
@@ -219,6 +222,35 @@ class TestWire:
         answer = await said_to(service.public, b"HELLO\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b'"code":"http.malformed"' in answer
+
+    @pytest.mark.parametrize("method", [b"BREW", b"get", b"GETT", b"DESCRIBE"])
+    async def test_an_unknown_method_is_not_implemented(self, service: Small, method: bytes) -> None:
+        """RFC 9110, section 9.1; a method that is known is answered by the path, with 405 where it does not take it."""
+        request = method + b" /quick HTTP/1.1\r\nhost: x\r\n\r\n"
+        answer = await said_to(service.public, request)
+        assert answer.startswith(b"HTTP/1.1 501 ")
+        assert b'"code":"http.method_unknown"' in answer
+
+    async def test_nor_is_it_on_a_connection_that_was_used(self, service: Small) -> None:
+        reader, writer = await asyncio.open_connection(*service.public.removeprefix("http://").split(":"))
+        async with asyncio.timeout(20):
+            writer.write(b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await reader.readuntil(b'"quick"')).startswith(b"HTTP/1.1 200 ")
+            writer.write(b"BREW /quick HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 501 ")
+        writer.close()
+
+    @pytest.mark.parametrize(
+        "said",
+        [b"\x16\x03\x01 / HTTP/1.1\r\n\r\n", b"BREW /\r\n\r\n", b"GET /quick HTTP/1.1\r\nno header\r\n\r\n"],
+        ids=["no token", "no version", "known"],
+    )
+    async def test_what_is_wrong_with_more_than_its_method_is_no_http(
+        self, service: Small, said: bytes
+    ) -> None:
+        answer = await said_to(service.public, said)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1") == 1
 
     async def test_a_head_without_end_is_refused(self, service: Small) -> None:
         answer = await said_to(service.public, b"GET / HTTP/1.1\r\nx: ", *[b"a" * 8000] * 5)
