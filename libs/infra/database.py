@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
 
 import asyncpg
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -26,6 +25,8 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import NullPool
 
+from libs.infra.postgres_url import postgres_url
+
 _OWNER_CONNECT = 10.0  # s
 _CLIENT_MARGIN = 1.0  # s that the client waits longer than the server, whose answer says more
 _IDLE_TRANSACTION = (
@@ -34,22 +35,6 @@ _IDLE_TRANSACTION = (
 # Classes of SQLSTATE (PostgreSQL, appendix A) that pass by themselves: connection, resources, operator, rollback.
 _PASSING = ("08", "40", "53", "55", "57")
 _ERRORS = (DBAPIError, OSError, PoolTimeoutError)
-
-
-def postgres_url(url: SecretStr) -> SecretStr:
-    """Refuse what is no URL of PostgreSQL before anything connects, without repeating it."""
-    try:
-        parts = urlsplit(url.get_secret_value())
-        usable = (
-            parts.scheme in {"postgresql", "postgres"}
-            and bool(parts.hostname or parts.query)
-            and parts.port != 0
-        )
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("it must look like postgresql://user:password@host:port/database")
-    return url
 
 
 class DatabaseSettings(BaseModel):

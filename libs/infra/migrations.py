@@ -13,7 +13,8 @@ from alembic.config import Config
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import Connection, make_url, text
 
-from libs.infra.database import owner_connection, postgres_url
+from libs.infra.database import owner_connection
+from libs.infra.postgres_url import postgres_url
 
 _MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _LOCK = 0x6761746568  # two migrations at once wait for each other on this advisory lock
