@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks.command import progress, run_alone
 from benchmarks.http.stack import PASSWORD, Stack, running
-from benchmarks.process import Child, child, cores
+from benchmarks.process import Child, child, cores, pin
 from benchmarks.report import Fields, at_least, at_most, circumstances, medians, rounded
 from libs.auth import PasswordSettings
 from libs.local import LocalServices
@@ -33,14 +33,17 @@ TIMED_PAIRS = 150  # wrong passwords for a known and for an unknown account
 _WIDE = dict.fromkeys(
     ("AUTH_THROTTLE_ATTEMPTS", "AUTH_THROTTLE_LOGIN_ATTEMPTS", "AUTH_THROTTLE_LOGIN_LIMIT"), "1000000"
 )
-# The load, the gateway, the broker and the database are on this machine, too: they get a core.
-HASH_THREADS = max(1, len(os.sched_getaffinity(0)) - 1)
+# The load, the gateway, the broker and the database are on this machine, too: they get a core, and hashes the others.
+LOAD_CORE = cores()[1]
+HASH_CORES = sorted(os.sched_getaffinity(0) - {LOAD_CORE}) or [LOAD_CORE]
+_HASHING = {"AUTH_HASH_CORES": ",".join(map(str, HASH_CORES))}
 _FIGURES = ("calls_per_s", "p50_ms", "p99_ms")
 
 
 def run(local: LocalServices) -> Fields:
     """The figures that the platform is held to, and everything that they come from."""
-    with running(local, gateways=1, AUTH_HASH_THREADS=str(HASH_THREADS), **_WIDE) as stack:
+    with running(local, gateways=1, **_HASHING, **_WIDE) as stack:
+        pin(stack.gateway, LOAD_CORE)
         return asyncio.run(_measure(stack))
 
 
@@ -97,29 +100,28 @@ async def _measure(stack: Stack) -> Fields:
         "rss_growth": at_most(*max((after[name], before[name]) for name in before)),
         "rss_peak_mib": {name: rounded(peak / 2**20) for name, peak in after.items()},
         "known_vs_unknown": _indistinguishable(timed["known"], timed["unknown"]),
-        "hash_threads": HASH_THREADS,
+        "hash_threads": len(HASH_CORES),
         **result,
     }
 
 
 async def _parts(opened: AsyncExitStack, stack: Stack, sessions: list[Fields]) -> _Parts:
-    _, load_core = cores()
     settings, logins = PasswordSettings(), [f"bench{number}@example.com" for number in range(ACCOUNTS)]
 
     async def part(kind: str, **job: object) -> Child:
         return await opened.enter_async_context(
-            child("benchmarks.logins", kind, core=load_core, job={"port": stack.port, **job})
+            child("benchmarks.logins", kind, core=LOAD_CORE, job={"port": stack.port, **job})
         )
 
     async def probe(kind: str, chosen: list[Fields]) -> Child:
         job = {"port": stack.port, "sessions": chosen, "seconds": SECONDS}
-        return await opened.enter_async_context(child("benchmarks.http", kind, core=load_core, job=job))
+        return await opened.enter_async_context(child("benchmarks.http", kind, core=LOAD_CORE, job=job))
 
     half = ACCOUNTS // 2
-    hashing = {"memory": settings.memory, "passes": settings.passes, "threads": HASH_THREADS}
-    raw = {**hashing, "cores": sorted(os.sched_getaffinity(0))}
+    hashing = {"memory": settings.memory, "passes": settings.passes, "threads": len(HASH_CORES)}
+    raw = {**hashing, "cores": HASH_CORES}
     return _Parts(
-        raw=await opened.enter_async_context(child("benchmarks.logins", "raw", core=load_core, job=raw)),
+        raw=await opened.enter_async_context(child("benchmarks.logins", "raw", core=LOAD_CORE, job=raw)),
         storm=await part("storm", logins=logins, password=PASSWORD, connections=CONNECTIONS),
         probes={"refresh": await probe("refresh", sessions[:half]), "me": await probe("me", sessions[half:])},
         timing=await part("timing", known=logins, pairs=TIMED_PAIRS),

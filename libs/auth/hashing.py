@@ -6,7 +6,9 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from libs.messaging import Deadline, Overloaded
@@ -22,17 +24,30 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def expect_cores(chosen: AbstractSet[int]) -> None:
+    """Raise ValueError where the process cannot keep threads to these cores."""
+    if chosen and not hasattr(os, "sched_getaffinity"):
+        raise ValueError("this system does not let a process choose its cores")
+    if chosen and not chosen <= os.sched_getaffinity(0):
+        raise ValueError(f"this process may use the cores {sorted(os.sched_getaffinity(0))} only")
+
+
 class HashPool:
     """Threads of its own for work that fills a core; the work must release the GIL.
 
     What waits lies in the threads' own queue: a thread that has finished takes the next at once, however busy the event
-    loop is.
+    loop is. With cores of their ``own`` (Linux) the threads stay there, and the thread that makes the pool, the event
+    loop's, keeps off them as long as there are others.
     """
 
-    def __init__(self, *, threads: int, max_wait: float) -> None:
-        self.threads = threads or cores()
+    def __init__(self, *, threads: int, max_wait: float, own: AbstractSet[int] = frozenset()) -> None:
+        self.threads = threads or len(own) or cores()
         self._max_wait = max_wait
-        self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="hash")
+        self._shared = os.sched_getaffinity(0) if own else frozenset()
+        stay = partial(os.sched_setaffinity, 0, own) if own else None  # 0 is the calling thread
+        self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="hash", initializer=stay)
+        if others := self._shared - own:
+            os.sched_setaffinity(0, others)
         # A thread that comes back from a hash waits for the GIL as long as the event loop may keep it; 5 ms by default,
         # a quarter of a hash. The setting is the whole process's.
         sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
@@ -60,3 +75,5 @@ class HashPool:
     async def close(self) -> None:
         """Wait for what runs, which is a matter of milliseconds."""
         await asyncio.to_thread(self._executor.shutdown, wait=True, cancel_futures=True)
+        if self._shared:
+            os.sched_setaffinity(0, self._shared)

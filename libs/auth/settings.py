@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from libs.auth.hashing import expect_cores
 from libs.auth.sealing import Sealer, keys_from_text
 from libs.domain.auth import PASSWORD_FLOOR
 from libs.infra.jwt import Algorithm
@@ -16,6 +17,11 @@ _SECTION = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=T
 def _words(value: object) -> object:
     """`a,b` as a set of words."""
     return frozenset(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+def _usable(value: frozenset[int]) -> frozenset[int]:
+    expect_cores(value)
+    return value
 
 
 def _keys(value: SecretStr) -> SecretStr:
@@ -148,11 +154,16 @@ class PasswordSettings(BaseModel):
         validation_alias="AUTH_HASH_THREADS",
         description="Hashes computed at once; 0 is one per core.",
     )
+    cores: Annotated[frozenset[int], BeforeValidator(_words), AfterValidator(_usable)] = Field(
+        frozenset(),
+        validation_alias="AUTH_HASH_CORES",
+        description="Cores that hash, such as `1,2`; the event loop keeps off them. Empty leaves it to the system (Linux).",
+    )
     max_wait: float = Field(
         1.0,
         gt=0,
         validation_alias="AUTH_HASH_MAX_WAIT",
-        description="How long a request waits for a free thread before it is refused as overloaded (s).",
+        description="How long a request that was taken from the queue waits for a thread before it is refused (s).",
     )
     queue: int = Field(
         64,

@@ -229,7 +229,7 @@ def _mail(rules: Rules, rates: Rates, settings: AuthSections) -> MailFlows:
 
 
 def _hash_pool(settings: PasswordSettings) -> HashPool:
-    return HashPool(threads=settings.threads, max_wait=settings.max_wait)
+    return HashPool(threads=settings.threads, max_wait=settings.max_wait, own=settings.cores)
 
 
 def _housekeeping(rules: Rules, settings: AuthSections) -> Chores:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator
 
 import pytest
 
-from libs.auth.hashing import HashPool, cores
+from libs.auth.hashing import HashPool, cores, expect_cores
 from libs.messaging import Deadline, Overloaded
 
 
@@ -129,3 +130,23 @@ async def test_what_waits_when_it_closes_is_refused() -> None:
     work.end.set()
     await closing
     assert await running == "done"
+
+
+async def test_threads_with_cores_of_their_own_leave_the_others_to_the_event_loop() -> None:
+    before = os.sched_getaffinity(0)
+    first, others = min(before), before - {min(before)}
+    pool = HashPool(threads=0, max_wait=10, own={first})
+    try:
+        assert pool.threads == 1
+        assert await pool.run(lambda: os.sched_getaffinity(0)) == {first}
+        assert os.sched_getaffinity(0) == (others or before)
+    finally:
+        await pool.close()
+    assert os.sched_getaffinity(0) == before
+
+
+def test_cores_that_the_process_may_not_use_are_refused() -> None:
+    expect_cores(frozenset())
+    expect_cores(os.sched_getaffinity(0))
+    with pytest.raises(ValueError, match="cores"):
+        expect_cores({100_000})
