@@ -115,6 +115,11 @@ class Cookies:
             return to_json({"refresh_token": token.decode("latin-1")})
         return body
 
+    def replaced(self, operation: AnyOperation, headers: _Headers) -> bytes | None:
+        """The refresh token of the session that a page had before this sign-in; `presented` has judged the page."""
+        signs_in = operation is not REFRESH and operation not in _LEAVING
+        return _cookie(headers, self._refresh) if signs_in and self._wanted(headers) else None
+
     def given(self, operation: AnyOperation, headers: _Headers, reply: bytes) -> tuple[bytes, _RawHeaders]:
         """The reply without the tokens that went into cookies, and the headers that put them there or clear them."""
         if operation in _LEAVING:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
@@ -35,9 +37,11 @@ from libs.messaging import (
     ValidationFailed,
 )
 
+_log = structlog.get_logger(__name__)
 _TRACEPARENT = re.compile(
     rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
 )  # W3C Trace Context, section 3.2
+_REPLACED_SECONDS = 2.0  # for which a sign-in waits until the page's earlier session has ended
 _MAX_USER_AGENT = 256  # characters
 _MAX_LANGUAGE = 100  # characters
 
@@ -86,6 +90,8 @@ class ContractRoute:
         except ClientGone:
             return
         else:
+            if self._concerns_cookies:
+                await self._end_replaced(exchange)
             await self._reply(reply, exchange)
 
     async def _identity(self, method: str, exchange: Exchange) -> Identity | None:
@@ -93,6 +99,20 @@ class ContractRoute:
         if access is PUBLIC:
             return None
         return await self._authorization.admit(access, self._cookies.authorization(method, exchange.headers))
+
+    async def _end_replaced(self, exchange: Exchange) -> None:
+        """End the session whose cookies this answer overwrites; the sign-in is good whether or not that succeeds."""
+        token = self._cookies.replaced(self.operation, exchange.headers)
+        if token is None:
+            return
+        body = to_json({"refresh_token": token.decode("latin-1")})
+        try:
+            async with asyncio.timeout(_REPLACED_SECONDS):
+                await self._bus.forward(LOGOUT_BY_TOKEN, body, caller_of(exchange, None))
+        except ValidationFailed:
+            pass  # it was no refresh token
+        except (AppError, TimeoutError) as error:
+            _log.warning("replaced_session_not_ended", reason=repr(error))
 
     def _reply(self, reply: bytes, exchange: Exchange) -> Awaitable[None]:
         headers = self._headers

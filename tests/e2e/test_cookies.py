@@ -74,6 +74,17 @@ async def test_a_page_signs_out_by_its_refresh_cookie_alone(page: httpx.AsyncCli
     assert (again.status_code, len(again.headers.get_list("set-cookie"))) == (204, 2)
 
 
+async def test_signing_in_again_ends_the_session_that_the_page_had(page: httpx.AsyncClient) -> None:
+    earlier = dict(page.cookies)
+    again = await page.post("/v1/auth/login", json={"login": "ann@example.com", "password": PASSWORD})
+    assert again.status_code == 200
+    assert (await page.get("/v1/auth/me")).status_code == 200
+    bearer = {"authorization": f"Bearer {earlier['gatehouse-access']}"}
+    assert (await page.get("/v1/auth/me", headers=bearer)).json()["code"] == "auth.session_ended"
+    left = {"refresh_token": earlier["gatehouse-refresh"]}
+    assert (await page.post("/v1/auth/refresh", json=left)).json()["code"] == "auth.session_ended"
+
+
 async def test_a_foreign_page_gets_nothing_done(page: httpx.AsyncClient) -> None:
     for headers in (
         {"origin": EVIL, "sec-fetch-site": "cross-site", "x-gatehouse-cookies": ""},
