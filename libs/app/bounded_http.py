@@ -77,7 +77,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        names = [name for name, _ in self.headers]
+        hosts = names.count(b"host")
+        if names.count(b"authorization") > 1:
+            raise ValueError("one Authorization at most: it is no list (RFC 9110, section 5.3)")
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             raise ValueError("one Host is needed (RFC 9112, section 3.2)")  # the parser refuses the request
         super().on_headers_complete()

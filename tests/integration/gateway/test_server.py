@@ -285,6 +285,27 @@ class TestWire:
         assert answer.startswith(b"HTTP/1.1 400 ")
         assert b'"code":"http.malformed"' in answer
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            b"authorization: Bearer a\r\nAuthorization: Bearer b\r\n",
+            b"authorization: Bearer a\r\nx: y\r\nauthorization: Bearer a\r\n",
+            b"content-length: 2\r\ncontent-length: 3\r\n",
+            b"content-length: 2\r\ncontent-length: 2\r\n",
+            b"content-length: 2, 3\r\n",
+            b"content-length: 2\r\ntransfer-encoding: chunked\r\n",
+            b"transfer-encoding: chunked\r\ncontent-length: 2\r\n",
+            b"transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n",
+        ],
+    )
+    async def test_what_may_be_said_once_is_not_said_twice(self, service: Small, fields: bytes) -> None:
+        """Two servers on the way could each believe another one (RFC 9110, section 5.3; RFC 9112, section 6.3)."""
+        head = b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        answer = await said_to(service.public, head + fields + b"\r\n{}")
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b'"code":"http.malformed"' in answer
+        assert answer.count(b"HTTP/1.1") == 1
+
     async def test_heads_in_small_pieces_are_fine(self, service: Small) -> None:
         request = b"GET /quick HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
         answer = await said_to(service.public, *[request[n : n + 3] for n in range(0, len(request), 3)])
