@@ -95,7 +95,7 @@ class Scenes:
             *(self._refresh(tokens, played) for _ in range(callers))
         )
         played.rounds += 1
-        played.faults += len({one.refresh_token for one in pairs}) != 1
+        played.faults += len({(one.access_token, one.refresh_token) for one in pairs}) != 1
         played.faults += any(one.session_id != tokens.session_id for one in pairs)
         played.faults += not await self._is_good(pairs[-1])
         return pairs[0]

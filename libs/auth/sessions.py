@@ -14,7 +14,7 @@ from libs.auth.endings import Endings
 from libs.auth.extra_claims import ExtraClaimsSource
 from libs.auth.families import Verdict, judge
 from libs.auth.keys import Keys
-from libs.auth.repository import Login, Opening, Rotated, Rotation, Storage, Stored
+from libs.auth.repository import Login, Opening, Rotation, Storage, Stored
 from libs.auth.roles import Roles
 from libs.auth.settings import SessionSettings
 from libs.auth.tokens import (
@@ -54,6 +54,16 @@ class NewSession:
     id: UUID
     account_id: UUID
     extra: dict[str, Any] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    """A session's live refresh token, until when it waits, and when it was made."""
+
+    session: LiveSession
+    refresh_token: str = field(repr=False)
+    waits_until: datetime
+    made_at: datetime
 
 
 class Sessions:
@@ -96,7 +106,8 @@ class Sessions:
         session = self._session(new, methods, await stored.roles.of(new.account_id))
         refresh_token, waits_until = new_refresh_token(), self._waits_until(session)
         await stored.sessions.add(session, origin, token=digest(refresh_token), token_expires_at=waits_until)
-        return self._pair(session, refresh_token, waits_until, session.authenticated_at, new.extra)
+        now = session.authenticated_at
+        return self._pair(_Renewal(session, refresh_token, waits_until, now), now, new.extra)
 
     async def open(
         self, new: NewSession, login: Login, origin: Origin, *, methods: tuple[str, ...]
@@ -107,7 +118,8 @@ class Sessions:
         opening = Opening(login, session, origin, digest(refresh_token), token_expires_at=waits_until)
         if not await self._storage.open_session(opening):
             return None
-        return self._pair(session, refresh_token, waits_until, session.authenticated_at, new.extra)
+        now = session.authenticated_at
+        return self._pair(_Renewal(session, refresh_token, waits_until, now), now, new.extra)
 
     def _session(self, new: NewSession, methods: tuple[str, ...], roles: tuple[str, ...]) -> LiveSession:
         now = self._clock.now()
@@ -131,18 +143,18 @@ class Sessions:
         origin = Origin.of(caller)
         rotated = await self._storage.rotate(rotation, origin)
         if rotated is not None:
-            going_on, token = rotated, successor
+            renewal = _Renewal(rotated.session, successor, rotated.expires_at, now)
         else:
-            going_on, token = await self._refresh_with_spent(presented, successor, rotation, origin)
-        session = going_on.session
+            renewal = await self._refresh_with_spent(presented, successor, rotation, origin)
+        session = renewal.session
         # Where the claims are required and missing, the same token is presented again, and gives the same successor.
         extra = await self._extra_claims.of(session.account_id, session.id, self._roles.scope(session.roles))
-        return self._pair(session, token, going_on.expires_at, now, extra)
+        return self._pair(renewal, now, extra)
 
     async def _refresh_with_spent(
         self, presented: str, successor: str, rotation: Rotation, origin: Origin
-    ) -> tuple[Rotated, str]:
-        """What comes of a token that is not the live one of a session that goes on: the session and its live token."""
+    ) -> _Renewal:
+        """What comes of a token that is not the live one of a session that goes on."""
         async with self._storage.reading() as stored:
             token = await stored.sessions.presented(rotation.presented)
         if token is None:
@@ -155,12 +167,13 @@ class Sessions:
                 verdict = judge(token, rotation.now, self._settings)
                 if verdict is Verdict.AGAIN:
                     waits_until = await stored.sessions.rotate_again(token.session, rotation)
-                    return Rotated(token.session, waits_until), successor
+                    return _Renewal(token.session, successor, waits_until, rotation.now)
                 if verdict is Verdict.REUSED:
                     await self._endings.one(stored, token.session.id, "refresh_reused", origin)
         if verdict is Verdict.SAME:
             same = open_successor(presented, token.successor or b"")
-            return Rotated(token.session, token.live_expires_at or rotation.now), same
+            waits_until, made = token.live_expires_at or rotation.now, token.rotated_at or rotation.now
+            return _Renewal(token.session, same, waits_until, made)
         _log.info("refresh_refused", session_id=str(token.session.id), verdict=verdict.name)
         raise SessionEnded if verdict is Verdict.ENDED else RefreshInvalid
 
@@ -190,23 +203,21 @@ class Sessions:
                 return Validation(active=True, claims=claims)
         return Validation(active=False, reason=SessionEnded.code)
 
-    def _pair(
-        self,
-        session: LiveSession,
-        refresh_token: str,
-        waits_until: datetime,
-        now: datetime,
-        extra: dict[str, Any] | None,
-    ) -> TokenPair:
-        scope = self._roles.scope(session.roles)
+    def _pair(self, renewal: _Renewal, now: datetime, extra: dict[str, Any] | None) -> TokenPair:
+        session = renewal.session
         access_token, expires_in = self._access_tokens.issue(
-            session, self._keys.signing, scope=scope, extra=extra
+            session,
+            self._keys.signing,
+            scope=self._roles.scope(session.roles),
+            refresh_token=renewal.refresh_token,
+            at=renewal.made_at,
+            extra=extra,
         )
         return TokenPair(
             access_token=access_token,
             expires_in=expires_in,
-            refresh_token=refresh_token,
-            refresh_expires_in=int((waits_until - now).total_seconds()),
+            refresh_token=renewal.refresh_token,
+            refresh_expires_in=int((renewal.waits_until - now).total_seconds()),
             session_id=session.id,
         )
 

@@ -20,6 +20,7 @@ CLIENT_ID = "gatehouse"
 """Clients that sign in with a password are the product's own (RFC 9068 asks for a `client_id`)."""
 _REFRESH_BYTES = 32
 _SUCCESSOR = b"gatehouse refresh successor"
+_COMPANION = b"gatehouse access token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def open_successor(presented: str, sealed: bytes) -> str:
 
 
 class AccessTokens:
-    """Makes access tokens; how long each lives is drawn anew."""
+    """Makes access tokens; how long each lives is drawn by lot."""
 
     def __init__(self, tokens: TokenSettings, sessions: SessionSettings, clock: Clock) -> None:
         self._tokens = tokens
@@ -66,19 +67,34 @@ class AccessTokens:
         self._clock = clock
 
     def issue(
-        self, session: LiveSession, key: SigningKey, *, scope: str, extra: dict[str, Any] | None = None
+        self,
+        session: LiveSession,
+        key: SigningKey,
+        *,
+        scope: str,
+        refresh_token: str,
+        at: datetime,
+        extra: dict[str, Any] | None = None,
     ) -> tuple[str, int]:
-        """A token of the session with these scopes and extra claims, and the seconds it lives."""
-        now, expires = self._lifetime()
-        expires = min(expires, int(session.expires_at.timestamp()))
+        """A token of the session with these scopes and extra claims, and the seconds it still lives.
+
+        It belongs to the ``refresh_token`` that was made with it at ``at``: whoever is given that one again gets the same
+        pair, down to the last byte.
+        """
+        lot = sha256(_COMPANION + refresh_token.encode()).digest()
+        now, issued = int(self._clock.now().timestamp()), int(at.timestamp())
+        lives = self._seconds - int.from_bytes(lot[16:]) % (self._jitter + 1)
+        if issued + lives <= now:
+            issued = now
+        expires = min(issued + lives, int(session.expires_at.timestamp()))
         claims = Claims(
             iss=self._tokens.issuer,
             aud=self._tokens.audience,
             sub=str(session.account_id),
             client_id=CLIENT_ID,
             sid=str(session.id),
-            jti=new_message_id(),
-            iat=now,
+            jti=lot[:16].hex(),
+            iat=issued,
             exp=expires,
             scope=scope,
             auth_time=int(session.authenticated_at.timestamp()),
@@ -94,7 +110,8 @@ class AccessTokens:
 
         It dies with the secret, as that of a person does with the session.
         """
-        now, expires = self._lifetime()
+        now = int(self._clock.now().timestamp())
+        expires = now + self._seconds - secrets.randbelow(self._jitter + 1)
         claims = Claims(
             iss=self._tokens.issuer,
             aud=self._tokens.audience,
@@ -109,8 +126,3 @@ class AccessTokens:
             amr=(),
         )
         return key.sign(claims), expires - now
-
-    def _lifetime(self) -> tuple[int, int]:
-        """Now, and when a token of now expires (Unix seconds)."""
-        now = int(self._clock.now().timestamp())
-        return now, now + self._seconds - secrets.randbelow(self._jitter + 1)

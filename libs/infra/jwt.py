@@ -18,8 +18,10 @@ from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from jwt.algorithms import get_default_algorithms
+from jwt.algorithms import ECAlgorithm, get_default_algorithms
+from jwt.utils import der_to_raw_signature
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import override
 
 from libs.infra.clock import Clock, SystemClock
 
@@ -126,8 +128,17 @@ def _new_private_key(algorithm: Algorithm) -> _PrivateKey:
     return rsa.generate_private_key(65537, _RSA_BITS)
 
 
+class _DeterministicEcdsa(ECAlgorithm):
+    """ES256 whose signature depends on key and content alone, and on no random number (RFC 6979)."""
+
+    @override
+    def sign(self, msg: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+        signature = key.sign(msg, ec.ECDSA(self.hash_alg(), deterministic_signing=True))
+        return der_to_raw_signature(signature, key.curve)
+
+
 class SigningKey:
-    """A private key, its algorithm and its name."""
+    """A private key, its algorithm and its name. The same claims make the same token, whatever the algorithm."""
 
     def __init__(self, algorithm: Algorithm, private: _PrivateKey) -> None:
         self.algorithm = algorithm
@@ -138,6 +149,9 @@ class SigningKey:
         self.public_jwk: dict[str, Any] = {**public, "kid": self.kid, "use": "sig", "alg": algorithm}
         self._headers = {"typ": TYPE, "kid": self.kid}
         self._jws = jwt.PyJWS([algorithm])
+        if algorithm == "ES256":
+            self._jws.unregister_algorithm(algorithm)
+            self._jws.register_algorithm(algorithm, _DeterministicEcdsa(ECAlgorithm.SHA256))
 
     @classmethod
     def generate(cls, algorithm: Algorithm) -> SigningKey:

@@ -16,7 +16,7 @@ from libs.auth.tokens import (
     seal_successor,
 )
 from libs.domain.auth import Claims, RefreshRequest
-from libs.infra.jwt import SigningKey, TokenSettings, TokenVerifier
+from libs.infra.jwt import ALGORITHMS, Algorithm, SigningKey, TokenSettings, TokenVerifier
 from tests.fixtures.clock import StoppedClock
 
 KEY = SigningKey.generate("ES256")
@@ -49,7 +49,9 @@ class TestAccessTokens:
             clock.now() + timedelta(seconds=session_seconds),
         )
         tokens = AccessTokens(TokenSettings(issuer="us"), SessionSettings(**settings), clock)
-        token, expires_in = tokens.issue(session, KEY, scope="admin")
+        token, expires_in = tokens.issue(
+            session, KEY, scope="admin", refresh_token=new_refresh_token(), at=clock.now()
+        )
         verifier = TokenVerifier(Claims, TokenSettings(issuer="us"), clock=clock)
         verifier.replace_keys([KEY.public_jwk])
         return verifier.verify(token), expires_in
@@ -75,3 +77,20 @@ class TestAccessTokens:
     def test_each_has_a_name_of_its_own(self) -> None:
         clock = StoppedClock()
         assert self.issue(clock, 100)[0].jti != self.issue(clock, 100)[0].jti
+
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    def test_the_same_refresh_token_has_the_same_companion(self, algorithm: Algorithm) -> None:
+        clock, key = StoppedClock(), SigningKey.generate(algorithm)
+        tokens = AccessTokens(TokenSettings(), SessionSettings(), clock)
+        made_at, refresh_token = clock.now(), new_refresh_token()
+        session = LiveSession(UUID(int=1), UUID(int=2), made_at, ("pwd",), (), made_at + timedelta(days=1))
+
+        def issue(of: str) -> tuple[str, int]:
+            return tokens.issue(session, key, scope="", refresh_token=of, at=made_at)
+
+        first, lives = issue(refresh_token)
+        clock.advance(29)
+        assert issue(refresh_token) == (first, lives - 29)
+        assert issue(new_refresh_token())[0] != first
+        clock.advance(600)
+        assert issue(refresh_token)[1] > 0  # its time is over: a new one
