@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from libs.auth.callers import Origin
 from libs.domain.auth import (
@@ -98,3 +100,23 @@ async def test_a_login_to_no_account_is_written_down_too(auth: AuthWorld) -> Non
         await auth.login("nobody")
     (row,) = await written(auth)
     assert (row.event, row.account_id, row.ip) == ("login.failed", None, CLIENT.ip)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE auth.audit_log SET ip = ''",
+        "UPDATE auth.audit_log SET at = at - interval '400 days' WHERE event = 'login.failed'",
+        "DELETE FROM auth.audit_log WHERE event = 'login.failed'",
+        "TRUNCATE auth.audit_log",
+        "ALTER TABLE auth.audit_log DISABLE TRIGGER ALL",
+        "CREATE OR REPLACE FUNCTION auth.refuse_audit_change() RETURNS trigger LANGUAGE sql AS 'SELECT OLD'",
+    ],
+)
+async def test_the_services_role_cannot_rewrite_it(auth: AuthWorld, statement: str) -> None:
+    await live(auth)
+    before = await written(auth)
+    with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+        async with auth.database.transaction() as session:
+            await session.execute(text(statement))
+    assert await written(auth) == before
