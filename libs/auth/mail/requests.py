@@ -22,7 +22,7 @@ from libs.auth.mail.post import Post
 from libs.auth.mail.settings import MailSettings
 from libs.auth.repository import NewRequest, Owner, Storage, Stored
 from libs.auth.sealing import derived_key
-from libs.auth.throttling import Rate, Rates, site_of
+from libs.auth.throttling import Guesses, Rate, Rates, site_of
 from libs.domain.auth import CodeInvalid, CodeSent
 from libs.infra.clock import Clock
 from libs.messaging import Caller
@@ -38,6 +38,10 @@ class Purpose(StrEnum):
     RESET = "reset"
     CODE = "code"
     CHANGE = "change"
+
+
+_BY_THE_OWNER = frozenset({Purpose.VERIFY, Purpose.CHANGE})
+"""Only who is signed in can ask for these: strangers cannot use up their guesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Requests:
         self._rates = rates
         self._settings = settings
         self._clock = clock
+        # NIST SP 800-63B, section 3.2.2, allows 100 failures in a row.
+        self._guesses = Guesses(rates.store, limit=settings.failures, memory=rates.memory)
         self._addresses = derived_key(secret, b"gatehouse mailed addresses")
 
     async def admit(self, purpose: Purpose, address: str, caller: Caller) -> None:
@@ -99,7 +105,7 @@ class Requests:
             client = Rate("mail", self._settings.client_per_hour, _HOUR)
             await self._rates.spend(client, site_of(caller.client.ip))
         if self._settings.address_per_hour:
-            name = hmac.digest(self._addresses, codes.address_hash(address), "sha256").hex()
+            name = self._name(codes.address_hash(address))
             await self._rates.spend(Rate(f"mail_{purpose}", self._settings.address_per_hour, _HOUR), name)
 
     async def send(self, purpose: Purpose, template: Template, email: str, caller: Caller) -> CodeSent:
@@ -153,19 +159,27 @@ class Requests:
     async def attempt(self, request_id: str, code: str, caller: Caller, *purposes: Purpose) -> Opened:
         """The open request of one of these purposes, if the code is its own; raises `CodeInvalid`.
 
-        Every attempt counts, also one that comes to nothing for another reason.
+        Every attempt counts, also one that comes to nothing for another reason. Wrong codes count for the address as well,
+        which may be nobody's: after too many even the right one raises `TooManyAttempts`.
         """
         hash_ = codes.request_hash(request_id)
         async with self._storage.reading() as stored:
             row = await stored.mail.attempt(hash_, purposes, self._clock.now(), limit=self._settings.attempts)
         if row is None:
             raise CodeInvalid
-        right = hmac.compare_digest(row.code, codes.code_hash(request_id, codes.typed(code)))
-        if not right or row.account_id is None:
-            await self._note_failure(row.account_id, row.purpose, caller)
-            raise CodeInvalid
+        purpose = Purpose(row.purpose)
+        counted = str(purpose) if purpose in _BY_THE_OWNER else "anybody"
+        async with self._guesses.of(f"{counted}:{self._name(row.address)}"):
+            right = hmac.compare_digest(row.code, codes.code_hash(request_id, codes.typed(code)))
+            if not right or row.account_id is None:
+                await self._note_failure(row.account_id, purpose, caller)
+                raise CodeInvalid
         details = json.loads(codes.open_details(request_id, row.sealed))
-        return Opened(hash_, Purpose(row.purpose), row.account_id, row.address, details)
+        return Opened(hash_, purpose, row.account_id, row.address, details)
+
+    def _name(self, address_hash: bytes) -> str:
+        """How an address is called outside of the database."""
+        return hmac.digest(self._addresses, address_hash, "sha256").hex()
 
     async def close(self, stored: Stored, opened: Opened) -> Owner:
         """Use the request, and close every other one of the account, which nobody else changes meanwhile.

@@ -32,6 +32,14 @@ class MailSettings(BaseModel):
         validation_alias="AUTH_MAIL_CODE_ATTEMPTS",
         description="Codes that may be tried for one request.",
     )
+    failures: int = Field(
+        100,
+        ge=1,
+        le=100,
+        validation_alias="AUTH_MAIL_CODE_FAILURES",
+        description="Wrong codes in a row for one address, whatever the request, after which none is good until there was none "
+        "for `AUTH_THROTTLE_MEMORY`; signing in with the password goes on.",
+    )
     address_per_hour: int = Field(
         6,
         ge=0,

@@ -3,6 +3,7 @@
 from libs.auth.throttling.addresses import site_of
 from libs.auth.throttling.attempts import Attempts
 from libs.auth.throttling.devices import Devices
+from libs.auth.throttling.guesses import Guesses
 from libs.auth.throttling.ladder import Ladder
 from libs.auth.throttling.process_store import ProcessStore
 from libs.auth.throttling.rates import Rate, Rates
@@ -14,6 +15,7 @@ from libs.auth.throttling.store import Outcome, Store, Subject
 __all__ = [
     "Attempts",
     "Devices",
+    "Guesses",
     "Ladder",
     "Outcome",
     "ProcessStore",

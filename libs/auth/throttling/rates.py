@@ -27,7 +27,8 @@ class Rates:
     """Puts rates before handlers."""
 
     def __init__(self, store: Store, settings: ThrottleSettings) -> None:
-        self._store = store
+        self.store = store
+        self.memory = settings.memory
         self.register = Rate("register", settings.register_per_hour, 3600.0)
         self.refresh = Rate("refresh", settings.refresh_per_minute, 60.0)
 
@@ -47,6 +48,6 @@ class Rates:
     async def spend(self, rate: Rate, whose: str) -> None:
         """Take a turn of ``whose``; raises `TooManyAttempts`."""
         interval = rate.seconds / rate.count
-        wait = await self._store.spend(f"{rate.name}:{whose}", interval=interval, burst=rate.count)
+        wait = await self.store.spend(f"{rate.name}:{whose}", interval=interval, burst=rate.count)
         if wait > 0:
             raise TooManyAttempts(retry_after=math.ceil(wait))

@@ -127,6 +127,57 @@ class TestReset:
         failures = await mail.auth.rows("SELECT 1 FROM auth.audit_log WHERE event = 'code.failed'")
         assert len(failures) == 5
 
+    async def test_wrong_codes_are_counted_over_all_requests_that_strangers_can_make(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        """The owner signs in with the password all the same, and verifies the address."""
+        async with mail_world(database, services.mail, failures=7) as mail:
+            await mail.auth.register()
+            for _ in range(2):
+                sent = await mail.ask_reset()
+                code = await mail.code()
+                for _ in range(3):
+                    with pytest.raises(CodeInvalid):
+                        await mail.reset(sent, other_than(code))
+            sent = await mail.flows.code_sign_in.ask(ByMail(email="ann@example.com"), FROM_CLIENT)
+            code = await mail.code()
+            with pytest.raises(CodeInvalid):
+                await mail.flows.code_sign_in.confirm(confirm(sent, other_than(code)), FROM_CLIENT)
+            with pytest.raises(TooManyAttempts) as refused:
+                await mail.flows.code_sign_in.confirm(confirm(sent, code), FROM_CLIENT)
+            assert 86_000 < (refused.value.retry_after or 0) <= 86_400
+            caller = mail.auth.caller(await mail.auth.login())
+            asked = await mail.flows.verification.ask(Empty(), caller)
+            await mail.verify(asked, await mail.code())
+
+    async def test_nobodys_address_is_counted_like_somebodys(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, failures=2) as mail:
+            sent = await mail.ask_reset("nobody@example.com")
+            for _ in range(2):
+                with pytest.raises(CodeInvalid):
+                    await mail.reset(sent, "12345678")
+            with pytest.raises(TooManyAttempts):
+                await mail.reset(sent, "12345678")
+            await mail.auth.register()
+            other = await mail.ask_reset()
+            await mail.reset(other, await mail.code())
+
+    async def test_a_right_code_forgets_the_wrong_ones(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, failures=3) as mail:
+            await mail.auth.register()
+            for _ in range(3):
+                sent = await mail.ask_reset()
+                code = await mail.code()
+                for _ in range(2):
+                    with pytest.raises(CodeInvalid):
+                        await mail.reset(sent, other_than(code))
+                await mail.reset(sent, code)
+                await mail.mail()
+
     async def test_what_is_confirmed_closes_every_other_request(self, mail: MailWorld) -> None:
         await mail.auth.register()
         first, first_code = await mail.ask_reset(), await mail.code()
