@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Collection, Iterable, Mapping
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from starlette.responses import Response
@@ -13,6 +16,7 @@ from libs.app import HANDSHAKE, Application, MethodNotAllowed, NotFound, Problem
 from libs.domain.auth import LOGOUT
 from libs.gateway.authorization import Authorization, challenge
 from libs.gateway.cookies import Cookies
+from libs.gateway.relief import Relief
 from libs.gateway.routes import ContractRoute, LogoutRoute, caller_of
 from libs.messaging import AUTHENTICATED, AnyOperation, AppError, Bus, acting_for
 
@@ -70,16 +74,19 @@ class Gate:
         authorization: Authorization,
         open_paths: Collection[str],
         cookies: Cookies,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authorization = authorization
         self._cookies = cookies
         self._open = frozenset(open_paths)
         self._fixed: dict[str, Resource] = {}
         self._templates: dict[str, tuple[re.Pattern[str], Resource]] = {}
+        lanes: defaultdict[tuple[str, str], Relief] = defaultdict(partial(Relief, clock))
         for operation in operations:
             if operation.http is not None:
                 kind = LogoutRoute if operation is LOGOUT else ContractRoute
-                route = kind(operation, operation.http, bus, authorization, cookies)
+                relief = lanes[operation.service, operation.lane]
+                route = kind(operation, operation.http, bus, authorization, cookies, relief)
                 self._resource(operation.http.path).add(route)
 
     @property

@@ -25,6 +25,7 @@ from libs.gateway.authorization import Authorization, challenge
 from libs.gateway.cookies import Cookies
 from libs.gateway.incoming import ClientGone, Incoming
 from libs.gateway.oauth import OAuthIncoming, refusal
+from libs.gateway.relief import Relief
 from libs.messaging import (
     PUBLIC,
     AnyOperation,
@@ -34,6 +35,7 @@ from libs.messaging import (
     Client,
     Http,
     Identity,
+    Overloaded,
     ValidationFailed,
 )
 
@@ -50,11 +52,18 @@ class ContractRoute:
     """One operation at one method of a path: judge the caller, pass the body on, give the reply back as it is."""
 
     def __init__(
-        self, operation: AnyOperation, http: Http, bus: Bus, authorization: Authorization, cookies: Cookies
+        self,
+        operation: AnyOperation,
+        http: Http,
+        bus: Bus,
+        authorization: Authorization,
+        cookies: Cookies,
+        relief: Relief,
     ) -> None:
         self.operation = operation
         self.http = http
         self._bus = bus
+        self._relief = relief
         self._authorization = authorization
         self._incoming = OAuthIncoming(operation, http) if http.oauth else Incoming(operation, http)
         self._cookies = cookies
@@ -73,13 +82,18 @@ class ContractRoute:
     async def answer(self, scope: Scope, receive: Receive, send: Send, path: Mapping[str, str]) -> None:
         """Answer one request; ``path`` holds the fields that the path carries."""
         exchange = exchange_of(scope)
-        try:
+        try:  # ruff: ignore[too-many-statements-in-try-clause]  # in one piece: a coroutine more costs every request
             # The token comes first: whoever has none learns nothing about what else is wrong.
             identity = await self._identity(scope["method"], exchange)
             body = await self._incoming.read(exchange, scope["query_string"], path)
             if self._concerns_cookies:
                 body = self._cookies.presented(self.operation, exchange.headers, body)
-            reply = await self._bus.forward(self.operation, body, caller_of(exchange, identity))
+            self._relief.admit()
+            try:
+                reply = await self._bus.forward(self.operation, body, caller_of(exchange, identity))
+            except Overloaded:
+                self._relief.begin()
+                raise
         except AppError as error:
             answer = (
                 refusal(error)

@@ -90,6 +90,7 @@ class Calls:
         finally:
             self._expiry.discard(reply)
             del self._waiting[correlation_id]
+            del reply  # a refusal's traceback holds this frame, and the future holds the refusal: a ring for the collector
 
     def _publish(
         self,

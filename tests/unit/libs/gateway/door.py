@@ -112,6 +112,7 @@ class Door:
         open_paths: Collection[str] = (),
         max_body: int = 65_536,
         cookies: CookieSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.issuer = Issuer()
         self.bus = MemoryBus()
@@ -127,6 +128,7 @@ class Door:
             authorization=self.authorization,
             open_paths=open_paths,
             cookies=Cookies(cookies or CookieSettings(), loopback=True),
+            clock=clock,
         )
         self.behind = FastAPI(openapi_url=None)
         render_errors(self.behind)
