@@ -41,6 +41,12 @@ class TestRegister:
         rows = await auth.rows("SELECT sent_at FROM auth.outbox WHERE name = 'auth.account.registered'")
         assert len(rows) == 1
 
+    async def test_a_domain_is_one_in_unicode_and_in_ascii(self, auth: AuthWorld) -> None:
+        await auth.register("a@пример.example")
+        with pytest.raises(AccountExists):
+            await auth.register("a@xn--e1afmkfd.example")
+        await auth.login("A@xn--e1afmkfd.example")
+
     @pytest.mark.parametrize("email", ["ann@example.com", "ANN@EXAMPLE.COM", "\uff41nn@example.com"])
     async def test_an_address_names_one_account_however_it_is_written(
         self, auth: AuthWorld, email: str

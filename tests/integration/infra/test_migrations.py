@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +20,11 @@ from libs.infra.database import Database, DatabaseAway, DatabaseRefused, Databas
 from libs.infra.migrations import migrate, role_of, schemas
 from tests.fixtures.database import MigratedDatabase
 from tests.fixtures.services import SessionServices
+
+ACCOUNT = text(
+    "INSERT INTO auth.accounts (id, email, email_key, status, created_at, updated_at)"
+    " VALUES (gen_random_uuid(), :key, :key, 'active', clock_timestamp(), now())"
+)
 
 
 @pytest.fixture
@@ -84,6 +91,43 @@ async def test_the_services_role_cannot_change_the_schema(database: MigratedData
         async with opened.transaction() as session:
             await session.execute(text(statement))
     await opened.close()
+
+
+def ascii_domains(connection: Connection) -> None:
+    """Runs the one migration, on whatever is there."""
+    with Operations.context(MigrationContext.configure(connection)):
+        runpy.run_path("migrations/auth/0008_ascii_domains.py")["upgrade"]()
+
+
+async def known_as(database: MigratedDatabase, *keys: str) -> list[str]:
+    """What the migration makes of the keys of accounts."""
+    async with owner_connection(database.owner_url) as connection:
+        for key in keys:
+            await connection.execute(ACCOUNT, {"key": key})
+        await connection.run_sync(ascii_domains)
+        return list(await connection.scalars(text("SELECT email_key FROM auth.accounts ORDER BY created_at")))
+
+
+async def test_a_domain_in_unicode_becomes_ascii(database: MigratedDatabase) -> None:
+    keys = (
+        "a@xn--e1afmkfd.xn--p1ai",
+        "ж@пример.рф",
+        "ä@example.com",
+        "a@\U0001f642.example",
+        "b@faß.example",
+    )
+    assert await known_as(database, *keys) == [
+        "a@xn--e1afmkfd.xn--p1ai",
+        "ж@xn--e1afmkfd.xn--p1ai",
+        "ä@example.com",
+        "a@\U0001f642.example",
+        "b@xn--fa-hia.example",
+    ]
+
+
+async def test_two_accounts_of_one_address_stop_it(database: MigratedDatabase) -> None:
+    with pytest.raises(RuntimeError, match="one address"):
+        await known_as(database, "a@xn--e1afmkfd.xn--p1ai", "a@пример.рф")
 
 
 async def test_the_owner_may_be_the_services_role(bare: MigratedDatabase) -> None:
