@@ -38,7 +38,8 @@ class PasswordProof:
             login = await stored.accounts.by_id(who.account_id)
         if login is None or not login.active:
             raise SessionEnded
-        async with self._attempts.of(_counted_as(login), caller.client.ip):
+        counted_as = _counted_as(login)
+        async with self._attempts.of(counted_as, caller.client.ip, account_id=who.account_id):
             matches = await self._passwords.verify(login.hash, password, caller.deadline)
             if not matches or login.hash is None:
                 await self._note_failure(who, Origin.of(caller))

@@ -22,7 +22,7 @@ from libs.auth.repository import Storage
 from libs.auth.roles import Roles, RoleSettings
 from libs.auth.sessions import Sessions
 from libs.auth.settings import KeySettings, PasswordSettings, SessionSettings
-from libs.auth.throttling import Attempts, Store, ThrottleSettings
+from libs.auth.throttling import Attempts, Refusals, Store, ThrottleSettings
 from libs.auth.tokens import AccessTokens
 from libs.infra.clock import Clock
 from libs.infra.jwt import TokenSettings
@@ -105,7 +105,13 @@ class Rules:
         passwords = await Passwords.create(settings.passwords, pool, breaches)
         keys = Keys(storage, settings.keys, tokens=settings.tokens, sessions=settings.sessions, clock=clock)
         access_tokens = AccessTokens(settings.tokens, settings.sessions, clock)
-        attempts = Attempts(counts, settings.throttles, secrets=settings.keys.secrets, clock=clock)
+        attempts = Attempts(
+            counts,
+            settings.throttles,
+            Refusals(storage, counts),
+            secrets=settings.keys.secrets,
+            clock=clock,
+        )
         endings = Endings(settings.sessions, clock)
         recent = RecentSignIn(storage, settings.sessions, clock)
         proof = PasswordProof(storage, passwords, attempts)

@@ -8,6 +8,8 @@ from libs.auth.throttling.ladder import Ladder
 from libs.auth.throttling.process_store import ProcessStore
 from libs.auth.throttling.rates import Rate, Rates
 from libs.auth.throttling.redis_store import RedisStore
+from libs.auth.throttling.refusals import Refusals
+from libs.auth.throttling.seldom import Seldom
 from libs.auth.throttling.settings import ThrottleSettings
 from libs.auth.throttling.shared_store import SharedStore
 from libs.auth.throttling.store import Outcome, Store, Subject
@@ -22,6 +24,8 @@ __all__ = [
     "Rate",
     "Rates",
     "RedisStore",
+    "Refusals",
+    "Seldom",
     "SharedStore",
     "Store",
     "Subject",

@@ -11,6 +11,7 @@ import hashlib
 import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import structlog
 
@@ -19,6 +20,7 @@ from libs.auth.sealing import derived_key
 from libs.auth.throttling.addresses import site_of
 from libs.auth.throttling.devices import Devices
 from libs.auth.throttling.ladder import Ladder
+from libs.auth.throttling.refusals import Refusals
 from libs.auth.throttling.settings import ThrottleSettings
 from libs.auth.throttling.store import Outcome, Store, Subject
 from libs.domain.auth import InvalidCredentials, TooManyAttempts
@@ -31,17 +33,28 @@ class Attempts:
     """Admits attempts, and counts what becomes of them."""
 
     def __init__(
-        self, store: Store, settings: ThrottleSettings, *, secrets: Sequence[bytes], clock: Clock
+        self,
+        store: Store,
+        settings: ThrottleSettings,
+        refusals: Refusals,
+        *,
+        secrets: Sequence[bytes],
+        clock: Clock,
     ) -> None:
         self.devices = Devices(secrets, seconds=settings.device_seconds, clock=clock)
         self._store = store
+        self._refusals = refusals
         self._names = derived_key(secrets[0], b"gatehouse throttled names")
         self._narrow = _ladder(settings, settings.attempts)
         self._wide = _ladder(settings, settings.login_attempts)
 
     @asynccontextmanager
-    async def of(self, login: str, address: str, device: bytes | None = None) -> AsyncGenerator[None]:
+    async def of(
+        self, login: str, address: str, device: bytes | None = None, *, account_id: UUID | None = None
+    ) -> AsyncGenerator[None]:
         """Judge the password inside of this block: `InvalidCredentials` is a failure, no error is a success.
+
+        ``account_id`` is whose login it is, where that is certain already.
 
         Whatever else is raised counts as neither. Raises `TooManyAttempts`, before the block runs.
         """
@@ -49,6 +62,7 @@ class Attempts:
         wait = await self._store.admit(subjects)
         if wait > 0:
             _log.info("sign_in_throttled", ip=address, known_device=device is not None, retry_after=wait)
+            await self._refusals.note(subjects[-1].key, login, address, account_id)
             raise TooManyAttempts(retry_after=math.ceil(wait))
         outcome = Outcome.DROPPED
         try:

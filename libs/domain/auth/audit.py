@@ -21,6 +21,7 @@ SecurityEvent: TypeAlias = Literal[
     "role.taken",
     "factors.reset",
     "login.failed",
+    "login.throttled",
     "session.started",
     "session.ended",
     "password.changed",

@@ -209,3 +209,31 @@ async def test_strangers_cannot_use_up_the_tries_of_somebody_who_is_signed_in(wo
     request = ChangePasswordRequest(current_password=PASSWORD, new_password="eight blue bottles")
     await world.rules.password_change.change(request, caller)
     await sign_in(world, "eight blue bottles")
+
+
+async def throttled(world: AuthWorld) -> list[tuple[object, str]]:
+    """Whom the audit log tells of, and the addresses."""
+    rows = await world.rows(
+        "SELECT account_id, ip FROM auth.audit_log WHERE event = 'login.throttled' ORDER BY id"
+    )
+    return [(row.account_id, row.ip) for row in rows]
+
+
+async def test_of_a_storm_one_refusal_is_written_down_for_each_login(world: AuthWorld) -> None:
+    ((ann,),) = await world.rows("SELECT id FROM auth.accounts")
+    for login in (ANN, "nobody@example.com"):
+        await fail(world, 3, login=login)
+        for _ in range(5):
+            with pytest.raises(TooManyAttempts):
+                await sign_in(world, login=login)
+    assert await throttled(world) == [(ann, HOME), (None, HOME)]
+
+
+async def test_a_throttled_proof_of_the_password_names_its_account(world: AuthWorld) -> None:
+    caller = world.caller(await sign_in(world))
+    request = ChangePasswordRequest(current_password="wrong password", new_password="eight blue bottles")
+    for expected in (InvalidCredentials, InvalidCredentials, InvalidCredentials, TooManyAttempts):
+        with pytest.raises(expected):
+            await world.rules.password_change.change(request, caller)
+    ((ann,),) = await world.rows("SELECT id FROM auth.accounts")
+    assert [account for account, _ in await throttled(world)] == [ann]
