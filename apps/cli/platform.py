@@ -153,6 +153,7 @@ def _wide(environment: Environment) -> dict[str, str]:
     rates = {
         "AUTH_REGISTER_PER_HOUR": "100000",
         "AUTH_REFRESH_PER_MINUTE": "100000",
+        "AUTH_TOKEN_PER_MINUTE": "100000",
         "AUTH_MAIL_CLIENT_PER_HOUR": "100000",
         "AUTH_MAIL_ADDRESS_PER_HOUR": "30",
     }

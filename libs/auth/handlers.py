@@ -59,14 +59,14 @@ def handlers(rules: Rules, mail: MailFlows, rates: Rates, *, hashing: Lane) -> H
     table.on(KEYS, rules.keys.published)
     answer_mail(table, mail)
     answer_admins(table, rules, mail)
-    _answer_programs(table, rules)
+    _answer_programs(table, rules, rates)
     return table
 
 
-def _answer_programs(table: Handlers, rules: Rules) -> None:
+def _answer_programs(table: Handlers, rules: Rules, rates: Rates) -> None:
     """What programs and their owners ask for."""
     keys, services = rules.api_keys, rules.service_accounts
-    table.on(TOKEN, services.token)
+    table.on(TOKEN, rates.limited(rates.token, services.token))
     table.on(CREATE_API_KEY, rules.recent.asked(keys.create))  # it outlives the session
     table.on(API_KEYS, keys.list)
     table.on(REVOKE_API_KEY, keys.revoke)

@@ -22,7 +22,7 @@ from libs.auth.repository import Storage
 from libs.auth.roles import Roles, RoleSettings
 from libs.auth.sessions import Sessions
 from libs.auth.settings import KeySettings, PasswordSettings, SessionSettings
-from libs.auth.throttling import Attempts, Refusals, Store, ThrottleSettings
+from libs.auth.throttling import Attempts, Refusals, Seldom, Store, ThrottleSettings
 from libs.auth.tokens import AccessTokens
 from libs.infra.clock import Clock
 from libs.infra.jwt import TokenSettings
@@ -134,6 +134,13 @@ class Rules:
             roles=roles,
             endings=endings,
             api_keys=ApiKeys(storage, roles, endings, settings.api_keys, clock),
-            service_accounts=ServiceAccounts(storage, keys, access_tokens, endings, clock),
+            service_accounts=ServiceAccounts(
+                storage,
+                keys,
+                access_tokens,
+                endings,
+                clock,
+                failures=Seldom(counts, "service_failed", seconds=60),
+            ),
             clock=clock,
         )

@@ -66,9 +66,8 @@ def _code(error: AppError) -> str:
     if isinstance(error, ValidationFailed):
         wrong = {one.field for one in error.errors}
         return "unsupported_grant_type" if wrong == {"grant_type"} else "invalid_request"
-    return (
-        "temporarily_unavailable" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request"
-    )
+    later = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.retry_after is not None
+    return "temporarily_unavailable" if later else "invalid_request"
 
 
 def _form(body: bytes) -> dict[str, object]:

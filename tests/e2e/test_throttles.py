@@ -17,6 +17,7 @@ THROTTLES = {
     "AUTH_THROTTLE_FIRST_DELAY": "300",
     "AUTH_REGISTER_PER_HOUR": "3",
     "AUTH_REFRESH_PER_MINUTE": "2",
+    "AUTH_TOKEN_PER_MINUTE": "2",
 }
 
 
@@ -54,6 +55,12 @@ async def test_clients_behind_a_trusted_proxy_are_throttled_one_by_one(
         refreshed = [await client.post("/v1/auth/refresh", json=refresh) for _ in range(3)]
         assert [answer.status_code for answer in refreshed] == [200, 200, 429]
         assert is_throttled(refreshed[-1])
+
+        program = {"grant_type": "client_credentials", "client_id": "x", "client_secret": "y"}
+        asked = [await client.post("/v1/auth/token", data=program) for _ in range(3)]
+        assert [answer.status_code for answer in asked] == [401, 401, 429]
+        assert asked[-1].json()["error"] == "temporarily_unavailable"
+        assert int(asked[-1].headers["retry-after"]) > 0
 
         # Both processes answer, and count together.
         wrong = [await sign_in(client, "wrong password", "192.0.2.66") for _ in range(4)]

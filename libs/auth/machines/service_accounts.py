@@ -13,6 +13,7 @@ from libs.auth.machines.secrets import digest, matches, new_secret
 from libs.auth.repository import Storage, Stored
 from libs.auth.repository.machine_rows import ServiceAccountRow
 from libs.auth.repository.machines import Secret
+from libs.auth.throttling import Seldom
 from libs.auth.tokens import AccessTokens
 from libs.domain.auth import ClientInvalid, ScopeInvalid, ServiceToken, TokenRequest
 from libs.infra.clock import Clock
@@ -50,13 +51,21 @@ class ServiceAccounts:
     """The service accounts."""
 
     def __init__(
-        self, storage: Storage, keys: Keys, access_tokens: AccessTokens, endings: Endings, clock: Clock
+        self,
+        storage: Storage,
+        keys: Keys,
+        access_tokens: AccessTokens,
+        endings: Endings,
+        clock: Clock,
+        *,
+        failures: Seldom,
     ) -> None:
         self._storage = storage
         self._keys = keys
         self._access_tokens = access_tokens
         self._endings = endings
         self._clock = clock
+        self._failures = failures
 
     async def token(self, request: TokenRequest, caller: Caller) -> ServiceToken:
         """An access token for a secret; raises `ClientInvalid`, or `ScopeInvalid` for more than the account has."""
@@ -111,7 +120,8 @@ class ServiceAccounts:
         secrets = await stored.machines.secrets(client_id)
         secret = next((one for one in secrets if matches(request.client_secret, one.hash)), None)
         if secret is None:
-            if secrets:  # a client that never was fills no log
+            # A client that never was fills no log, and one that fails all the time does not either.
+            if secrets and await self._failures.first(str(client_id)):
                 await stored.audit.add("service.sign_in_failed", origin=origin, client_id=str(client_id))
             return None
         scope = _granted(request.scope, secret.scope)

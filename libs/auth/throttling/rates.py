@@ -31,6 +31,7 @@ class Rates:
         self.memory = settings.memory
         self.register = Rate("register", settings.register_per_hour, 3600.0)
         self.refresh = Rate("refresh", settings.refresh_per_minute, 60.0)
+        self.token = Rate("token", settings.token_per_minute, 60.0)
 
     def limited(self, rate: Rate, handler: Handler[RequestT, ReplyT]) -> Handler[RequestT, ReplyT]:
         """The handler for callers within the rate; the others get `TooManyAttempts`.

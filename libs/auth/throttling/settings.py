@@ -69,3 +69,9 @@ class ThrottleSettings(BaseModel):
         validation_alias="AUTH_REFRESH_PER_MINUTE",
         description="Refreshes that one address may ask for in a minute, in a burst or spread; 0 is no limit.",
     )
+    token_per_minute: int = Field(
+        600,
+        ge=0,
+        validation_alias="AUTH_TOKEN_PER_MINUTE",
+        description="Tokens of service accounts that one address may ask for in a minute, in a burst or spread; 0 is no limit.",
+    )

@@ -197,6 +197,18 @@ class TestServiceAccounts:
         ]
         assert {row.ip for row in rows} == {CLIENT.ip}
 
+    async def test_a_storm_of_wrong_secrets_fills_no_log(self, auth: AuthWorld) -> None:
+        services = auth.rules.service_accounts
+        for new in (await services.create("billing", "", NOBODY), await services.create("mail", "", NOBODY)):
+            for _ in range(5):
+                with pytest.raises(ClientInvalid):
+                    await self.token(auth, new.client_id, "wrong")
+            await self.token(auth, new.client_id, new.client_secret)
+        rows = await auth.rows(
+            "SELECT event FROM auth.audit_log WHERE event LIKE 'service.sign%' ORDER BY id"
+        )
+        assert [row.event for row in rows] == ["service.sign_in_failed", "service.signed_in"] * 2
+
     @pytest.mark.parametrize("client_id", ["00000000-0000-7000-8000-000000000000", "billing", "x"])
     async def test_an_unknown_client_is_refused_as_a_wrong_secret_is(
         self, auth: AuthWorld, client_id: str
