@@ -118,7 +118,8 @@ class Foreground:
         record = platform.record(os.getpid(), ready=True)
         record.write(self._local.state)
         show_addresses(record)
-        show_first_steps(record)
+        required = self._environment.get("AUTH_EMAIL_VERIFICATION") == "required"
+        show_first_steps(record, verified_first=required)
 
     def _await(self, service: Service) -> None:
         with waiting(service.name):

@@ -5,8 +5,9 @@ import sys
 from apps.cli.record import RunRecord
 from apps.cli.terminal import say, table, without_password
 
-_ACCOUNT = '{"email": "ann@example.com", "password": "seven green bottles"}'
-_LOGIN = '{"login": "ann@example.com", "password": "seven green bottles"}'
+_EMAIL, _PASSWORD = "ann@example.com", "seven green bottles"
+_ACCOUNT = f'{{"email": "{_EMAIL}", "password": "{_PASSWORD}"}}'
+_LOGIN = f'{{"login": "{_EMAIL}", "password": "{_PASSWORD}"}}'
 _JSON = "-H 'content-type: application/json'"
 
 
@@ -20,11 +21,17 @@ def show_addresses(record: RunRecord) -> None:
     table(rows)
 
 
-def show_first_steps(record: RunRecord) -> None:
-    """Lines that work when they are pasted into a shell."""
+def show_first_steps(record: RunRecord, *, verified_first: bool = False) -> None:
+    """Lines that work when they are pasted into a shell.
+
+    With ``verified_first`` the account is an operator's: nobody signs in who has registered and not yet read a letter.
+    """
     url = f"{record.parts['gateway'].url}/v1/auth"
     say("\nTry it:\n", style="bold")
-    say(f"curl -sw '\\n' {url}/register {_JSON} -d '{_ACCOUNT}'")
+    if verified_first:
+        say(f"echo '{_PASSWORD}' | ./gatehouse accounts create {_EMAIL}")
+    else:
+        say(f"curl -sw '\\n' {url}/register {_JSON} -d '{_ACCOUNT}'")
     pick = 'sed \'s/.*"access_token":"\\([^"]*\\)".*/\\1/\''
     say(f"TOKEN=$(curl -s {url}/login {_JSON} -d '{_LOGIN}' | {pick})")
     say(f"curl -sw '\\n' {url}/me -H \"authorization: Bearer $TOKEN\"")
