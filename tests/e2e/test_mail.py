@@ -66,6 +66,18 @@ class World:
             yield client
 
 
+async def registered(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/register", json=ANN)
+    assert answer.status_code == 201, answer.text
+
+
+async def signed_in(client: httpx.AsyncClient, **other: str) -> dict[str, str]:
+    """The header of whoever signs in by password."""
+    answer = await client.post("/login", json=BY_PASSWORD | other)
+    assert answer.status_code == 200, answer.text
+    return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
 @pytest.fixture
 def world(services: SessionServices, vhost: Vhost, database: MigratedDatabase, tmp_path: Path) -> World:
     return World(services, vhost, database, tmp_path)
@@ -73,8 +85,8 @@ def world(services: SessionServices, vhost: Vhost, database: MigratedDatabase, t
 
 async def test_a_forgotten_password_is_replaced_in_the_clients_language(world: World) -> None:
     async with world.client() as client:
-        assert (await client.post("/register", json=ANN)).status_code == 201
-        before = (await client.post("/login", json=BY_PASSWORD)).json()
+        await registered(client)
+        before = await signed_in(client)
         asked = await client.post(
             "/password/reset", json={"email": ANN["email"]}, headers={"accept-language": "ru"}
         )
@@ -86,20 +98,17 @@ async def test_a_forgotten_password_is_replaced_in_the_clients_language(world: W
         body = {"request_id": asked.json()["request_id"], "code": code_in(letter)}
         answer = await client.post("/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD})
         assert (answer.status_code, answer.content) == (204, b"")
-        bearer = {"authorization": f"Bearer {before['access_token']}"}
-        assert (await client.get("/me", headers=bearer)).json()["code"] == "auth.session_ended"
+        assert (await client.get("/me", headers=before)).json()["code"] == "auth.session_ended"
         assert (await client.post("/login", json=BY_PASSWORD)).status_code == 401
-        signed_in = await client.post("/login", json={**BY_PASSWORD, "password": NEW_PASSWORD})
-        assert signed_in.status_code == 200
+        await signed_in(client, password=NEW_PASSWORD)
         again = await client.post("/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD})
         assert (again.status_code, again.json()["code"]) == (401, "auth.code_invalid")
 
 
 async def test_the_address_is_verified_changed_and_signed_in_with(world: World) -> None:
     async with world.client() as client:
-        await client.post("/register", json=ANN)
-        tokens = (await client.post("/login", json=BY_PASSWORD)).json()
-        bearer = {"authorization": f"Bearer {tokens['access_token']}"}
+        await registered(client)
+        bearer = await signed_in(client)
         assert (await client.post("/verify")).status_code == 401
         asked = await client.post("/verify", headers=bearer)
         body = {**asked.json(), "code": await world.letters.code()}
@@ -108,9 +117,9 @@ async def test_the_address_is_verified_changed_and_signed_in_with(world: World) 
 
         sent = (await client.post("/code", json={"email": ANN["email"]})).json()
         body = {"request_id": sent["request_id"], "code": await world.letters.code()}
-        signed_in = await client.post("/code/confirm", json=body)
-        assert signed_in.headers["cache-control"] == "no-store"
-        bearer = {"authorization": f"Bearer {signed_in.json()['access_token']}"}
+        confirmed = await client.post("/code/confirm", json=body)
+        assert (confirmed.status_code, confirmed.headers["cache-control"]) == (200, "no-store")
+        bearer = {"authorization": f"Bearer {confirmed.json()['access_token']}"}
         assert (await client.get("/me", headers=bearer)).json()["email_verified"]
 
         asked = await client.post("/email", json={"email": "new@example.com"}, headers=bearer)
