@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Column, Select, Table, and_, bindparam, delete, select, update
+from sqlalchemy import ARRAY, Column, Select, Table, Uuid, and_, any_, bindparam, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -31,7 +32,9 @@ _SHOWN = (
     ACCOUNTS.c.metadata.label("details"),
 )
 # Made once: putting a statement together costs as much as sending it.
-_ACTIVE = select(*_SHOWN).where(ACCOUNTS.c.id == bindparam("account_id"), ACCOUNTS.c.status == ACTIVE)
+_ACTIVE = select(*_SHOWN).where(
+    ACCOUNTS.c.id == any_(bindparam("account_ids", type_=ARRAY(Uuid()))), ACCOUNTS.c.status == ACTIVE
+)
 _LOGIN = select(
     ACCOUNTS.c.id,
     ACCOUNTS.c.status,
@@ -119,10 +122,10 @@ class AccountRepository:
         )
         return True
 
-    async def active(self, account_id: UUID) -> StoredAccount | None:
-        """The account, unless it is shut or gone."""
-        row = (await self._session.execute(_ACTIVE, {"account_id": account_id})).first()
-        return None if row is None else StoredAccount(*row)
+    async def active(self, account_ids: AbstractSet[UUID]) -> dict[UUID, StoredAccount]:
+        """Those of the accounts that are neither shut nor gone."""
+        rows = await self._session.execute(_ACTIVE, {"account_ids": list(account_ids)})
+        return {row.id: StoredAccount(*row) for row in rows}
 
     async def by_login(self, login: str) -> Login | None:
         """The account that an address or a username names."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from libs.auth.repository.owners import OwnerRepository
 from libs.auth.repository.roles import RoleRepository
 from libs.auth.repository.rotation import Rotated, Rotation
 from libs.auth.repository.sessions import SessionRepository
+from libs.auth.repository.together import Together
 from libs.infra.database import Database, DatabaseAway
 from libs.messaging import Event, EventMessage, Unavailable
 from libs.messaging.contract import PayloadT
@@ -63,6 +65,7 @@ class Storage:
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database = database
         self._outbox = outbox
+        self._accounts = Together(self._active)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Stored]:
@@ -104,9 +107,12 @@ class Storage:
 
     async def active_account(self, account_id: UUID) -> StoredAccount | None:
         """The account, unless it is shut or gone, by the shortest way: it is asked for more than anything else."""
+        return await self._accounts.get(account_id)
+
+    async def _active(self, account_ids: AbstractSet[UUID]) -> Mapping[UUID, StoredAccount]:
         with _unavailable():
             async with self._database.rows() as connection:
-                return await AccountRepository(connection).active(account_id)
+                return await AccountRepository(connection).active(account_ids)
 
 
 @contextmanager
