@@ -10,6 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from statistics import median
 
 import psutil
 
@@ -21,7 +22,7 @@ from libs.auth import PasswordSettings
 from libs.local import LocalServices
 
 ACCOUNTS = 16
-ROUNDS = 3
+ROUNDS = 5
 SECONDS = 10.0  # of each measurement
 ONSET = 1.0  # s before and after, in which the storm alone blows: its connections are made all at once, as no client does
 TIMES = 10  # the storm, by what the hash pool can do
@@ -129,7 +130,7 @@ async def _parts(opened: AsyncExitStack, stack: Stack, sessions: list[Fields]) -
 
 
 async def _round(parts: _Parts, number: int) -> Fields:
-    """The pool alone, then a quiet service, then the storm."""
+    """The pool alone, then a quiet service, then the storm, then the pool alone again."""
     alone = await parts.raw.order(f"go {SECONDS / 2}")
     quiet = await _probed(parts)
     rate = alone["hashes_per_s"] * TIMES
@@ -137,6 +138,8 @@ async def _round(parts: _Parts, number: int) -> Fields:
     await asyncio.sleep(ONSET)
     stormy = await _probed(parts)
     storm = await storming
+    again = await parts.raw.order(f"go {SECONDS / 2}")
+    alone = {"hashes_per_s": (alone["hashes_per_s"] + again["hashes_per_s"]) / 2}
     served = storm["200"]["calls_per_s"]
     progress(
         f"{number + 1}/{ROUNDS}: {served:.1f} logins/s of {alone['hashes_per_s']:.1f} hashes/s; refresh p99 "
@@ -164,7 +167,7 @@ def _summary(rounds: list[Fields]) -> Fields:
         for kind in ("refresh", "me")
     }
     return {
-        "logins_vs_raw_hash": at_least(served["calls_per_s"], raw),
+        "logins_vs_raw_hash": at_least(median(_share(one) for one in rounds), 1),
         "refresh_p99_storm_vs_quiet": _times(probes["refresh"]),
         "me_p99_storm_vs_quiet": _times(probes["me"]),
         "refused": sum(one["storm"]["503"]["calls"] for one in rounds),
@@ -181,6 +184,11 @@ def _summary(rounds: list[Fields]) -> Fields:
             for one in rounds
         ],
     }
+
+
+def _share(one: Fields) -> float:
+    """Of what the pool alone hashed around a storm, what was served in it."""
+    return float(one["storm"]["200"]["calls_per_s"] / one["hashes_per_s"])
 
 
 def _times(probe: dict[str, Fields]) -> float:
