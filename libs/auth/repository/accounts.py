@@ -9,7 +9,21 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Select, Table, Uuid, and_, any_, bindparam, delete, select, update
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
@@ -35,21 +49,27 @@ _SHOWN = (
 _ACTIVE = select(*_SHOWN).where(
     ACCOUNTS.c.id == any_(bindparam("account_ids", type_=ARRAY(Uuid()))), ACCOUNTS.c.status == ACTIVE
 )
-_LOGIN = select(
-    ACCOUNTS.c.id,
-    ACCOUNTS.c.status,
-    ACCOUNTS.c.email,
-    ACCOUNTS.c.username,
-    ACCOUNTS.c.email_verified_at,
-    ACCOUNTS.c.updated_at,
-    CREDENTIALS.c.hash,
-    roles_of(ACCOUNTS.c.id),
-).outerjoin_from(
-    ACCOUNTS, CREDENTIALS, and_(CREDENTIALS.c.account_id == ACCOUNTS.c.id, CREDENTIALS.c.kind == PASSWORD)
-)
-_BY_ADDRESS = _LOGIN.where(ACCOUNTS.c.email_key == bindparam("named"))
-_BY_USERNAME = _LOGIN.where(ACCOUNTS.c.username == bindparam("named"))
-_BY_ID = _LOGIN.where(ACCOUNTS.c.id == bindparam("named"))
+_ONE = select(literal(1)).subquery("one")
+
+
+def _login_by(named: ColumnElement[bool]) -> Select[Any]:
+    """One row always, empty where nobody is named so: to read no row at all would be faster, and tell it."""
+    password = and_(CREDENTIALS.c.account_id == ACCOUNTS.c.id, CREDENTIALS.c.kind == PASSWORD)
+    return select(
+        ACCOUNTS.c.id,
+        ACCOUNTS.c.status,
+        ACCOUNTS.c.email,
+        ACCOUNTS.c.username,
+        ACCOUNTS.c.email_verified_at,
+        ACCOUNTS.c.updated_at,
+        CREDENTIALS.c.hash,
+        roles_of(ACCOUNTS.c.id),
+    ).select_from(_ONE.outerjoin(ACCOUNTS, named).outerjoin(CREDENTIALS, password))
+
+
+_BY_ADDRESS = _login_by(ACCOUNTS.c.email_key == bindparam("named"))
+_BY_USERNAME = _login_by(ACCOUNTS.c.username == bindparam("named"))
+_BY_ID = _login_by(ACCOUNTS.c.id == bindparam("named"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +160,8 @@ class AccountRepository:
         return await self._login(_BY_ID, account_id)
 
     async def _login(self, statement: Select[Any], named: str | UUID) -> Login | None:
-        row = (await self._session.execute(statement, {"named": named})).first()
-        if row is None:
-            return None
-        return Login(
+        row = (await self._session.execute(statement, {"named": named})).one()
+        login = Login(
             row.id,
             active=row.status == ACTIVE,
             verified=row.email_verified_at is not None,
@@ -152,6 +170,7 @@ class AccountRepository:
             roles=tuple(row.roles),
             updated_at=row.updated_at,
         )
+        return None if row.id is None else login
 
     async def rehash(self, account_id: UUID, *, old: str, new: str) -> None:
         """Keep the same password under a hash of the present parameters, unless it was changed meanwhile."""
