@@ -22,7 +22,7 @@ from libs.auth.throttling.devices import Devices
 from libs.auth.throttling.ladder import Ladder
 from libs.auth.throttling.refusals import Refusals
 from libs.auth.throttling.settings import ThrottleSettings
-from libs.auth.throttling.store import Outcome, Store, Subject
+from libs.auth.throttling.store import Store, Subject, judged
 from libs.domain.auth import InvalidCredentials, TooManyAttempts
 from libs.infra.clock import Clock
 
@@ -64,15 +64,8 @@ class Attempts:
             _log.info("sign_in_throttled", ip=address, known_device=device is not None, retry_after=wait)
             await self._refusals.note(subjects[-1].key, login, address, account_id)
             raise TooManyAttempts(retry_after=math.ceil(wait))
-        outcome = Outcome.DROPPED
-        try:
+        async with judged(self._store, subjects, failure=InvalidCredentials):
             yield
-            outcome = Outcome.SUCCEEDED
-        except InvalidCredentials:
-            outcome = Outcome.FAILED
-            raise
-        finally:
-            await self._store.settle(subjects, outcome)
 
     def _subjects(self, login: str, address: str, device: bytes | None) -> list[Subject]:
         if device is not None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from libs.auth.throttling.ladder import Ladder
-from libs.auth.throttling.store import Outcome, Store, Subject
+from libs.auth.throttling.store import Store, Subject, judged
 from libs.domain.auth import CodeInvalid, TooManyAttempts
 
 
@@ -28,12 +28,5 @@ class Guesses:
         wait = await self._store.admit(subjects)
         if wait > 0:
             raise TooManyAttempts(retry_after=math.ceil(wait))
-        outcome = Outcome.DROPPED
-        try:
+        async with judged(self._store, subjects, failure=CodeInvalid):
             yield
-            outcome = Outcome.SUCCEEDED
-        except CodeInvalid:
-            outcome = Outcome.FAILED
-            raise
-        finally:
-            await self._store.settle(subjects, outcome)

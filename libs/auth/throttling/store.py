@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -47,3 +48,19 @@ class Store(Protocol):
 
     async def spend(self, key: str, *, interval: float, burst: int) -> float:
         """Take one of ``burst`` turns, one of which comes back every ``interval`` s; 0, or the seconds to wait."""
+
+
+@asynccontextmanager
+async def judged(
+    store: Store, subjects: Sequence[Subject], *, failure: type[Exception]
+) -> AsyncGenerator[None]:
+    """Judge an admitted attempt inside of this block: ``failure`` is one, no error is a success, any other is neither."""
+    outcome = Outcome.DROPPED
+    try:
+        yield
+        outcome = Outcome.SUCCEEDED
+    except failure:
+        outcome = Outcome.FAILED
+        raise
+    finally:
+        await store.settle(subjects, outcome)
