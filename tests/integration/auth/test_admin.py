@@ -146,7 +146,8 @@ class TestRecentSignIn:
     @pytest.mark.parametrize("operation", ["find", "get"])
     async def test_whoever_looks_needs_none(self, office: Office, operation: str) -> None:
         ann = await office.auth.register()
-        await office.ask(operation, office.signed_in_long_ago(), id=ann.id)
+        found = await office.ask(operation, office.signed_in_long_ago(), id=ann.id)
+        assert str(ann.id) in found.model_dump_json()
 
     @pytest.mark.parametrize("kind", ["api_key", "service"])
     async def test_programs_have_none_and_prove_themselves_each_time(
