@@ -34,7 +34,7 @@ TIMED_PAIRS = 150  # wrong passwords for a known and for an unknown account
 _WIDE = dict.fromkeys(
     ("AUTH_THROTTLE_ATTEMPTS", "AUTH_THROTTLE_LOGIN_ATTEMPTS", "AUTH_THROTTLE_LOGIN_LIMIT"), "1000000"
 )
-# The load, the gateway, the broker and the database are on this machine, too: they get a core, and hashes the others.
+# The load and the gateway are on this machine, too: they get a core, and hashes the others. Broker and database run on any.
 LOAD_CORE = cores()[1]
 HASH_CORES = sorted(os.sched_getaffinity(0) - {LOAD_CORE}) or [LOAD_CORE]
 _HASHING = {"AUTH_HASH_CORES": ",".join(map(str, HASH_CORES))}
