@@ -6,7 +6,7 @@ from libs.local.logs import bound_logs
 from libs.local.mail import MailSink, mailbox_of
 from libs.local.mailbox import Mail, Mailbox
 from libs.local.packages import ensure_programs
-from libs.local.ports import free_port, is_free, reserve
+from libs.local.ports import free_port, hold_free_port, is_free, port_of, reserve
 from libs.local.postgres import PostgreSQL
 from libs.local.rabbitmq import RabbitMQ
 from libs.local.redis import Redis
@@ -34,8 +34,10 @@ __all__ = [
     "bound_logs",
     "ensure_programs",
     "free_port",
+    "hold_free_port",
     "is_free",
     "mailbox_of",
+    "port_of",
     "reserve",
     "run_aloud",
     "run_tool",

@@ -1,4 +1,4 @@
-"""Free loopback ports that the kernel hands to nobody else."""
+"""Free loopback ports, held for those who are to listen there."""
 
 import random
 import socket
@@ -8,17 +8,49 @@ _LOWEST = 15_000
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-def free_port() -> int:
-    """A free TCP port on 127.0.0.1, below the range of outgoing connections.
+def hold_free_port(among: range | None = None) -> socket.socket:
+    """A socket bound to a free TCP port of 127.0.0.1; unless said among which, below the range of outgoing connections.
 
-    Inside that range a client that keeps dialling a stopped server can be given the server's own port as its source,
-    and then talks to itself; and any other program may take the port between a stop and a start.
+    Until it is closed nobody else is given the port, also before its server listens and between a stop and a start.
+    A server that sets SO_REUSEADDR or SO_REUSEPORT, as servers do, can listen beside it, since it never listens itself.
+
+    Inside the range of outgoing connections a client that keeps dialling a stopped server could be given the server's
+    own port as its source, and then talk to itself. OSError when no port is free.
     """
-    ports = range(_LOWEST, _first_ephemeral())
+    ports = among or range(_LOWEST, _first_ephemeral())
     for port in random.SystemRandom().sample(ports, k=len(ports)):
-        if is_free(port):
-            return port
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", port))  # fails also where somebody only holds it
+        except OSError:
+            holder.close()
+            continue
+        return _shared(holder)
     raise OSError(f"no free port between {ports.start} and {ports.stop - 1}")
+
+
+def hold(port: int) -> socket.socket | None:
+    """As `hold_free_port`, for this port; None when somebody listens there."""
+    if not is_free(port):
+        return None
+    holder = _shared(socket.socket())
+    try:
+        holder.bind(("127.0.0.1", port))
+    except OSError:
+        holder.close()
+        return None
+    return holder
+
+
+def port_of(holder: socket.socket) -> int:
+    """The port that is held."""
+    return int(holder.getsockname()[1])
+
+
+def free_port() -> int:
+    """A port that was free a moment ago, for who binds it at once."""
+    with hold_free_port() as holder:
+        return port_of(holder)
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -46,6 +78,12 @@ def reserve(port: int, host: str = "127.0.0.1") -> socket.socket | None:
     except OSError:
         holder.close()
         return None
+    return holder
+
+
+def _shared(holder: socket.socket) -> socket.socket:
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     return holder
 
 

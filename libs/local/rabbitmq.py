@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import shutil
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,6 @@ from libs.local.child import Account, Child, Command, spawn
 from libs.local.definitions import OPERATOR, definitions
 from libs.local.errors import LocalError
 from libs.local.handshake import accepts
-from libs.local.ports import free_port, is_free
 from libs.local.programs import erlang_program, rabbitmq_program
 from libs.local.service import Service
 from libs.local.state import State, write_private
@@ -36,7 +36,7 @@ class RabbitMQ(Service):
         self._passwords = {user: state.secret(f"rabbitmq_{user}") for user in (OPERATOR, *users)}
         self._port = state.port("rabbitmq")
         self._epmd: Child | None = None
-        self._epmd_port = 0
+        self._epmd_port = state.port("epmd")
 
     @property
     def _account(self) -> Account | None:
@@ -103,7 +103,6 @@ class RabbitMQ(Service):
         """Run Erlang's port mapper in the foreground as a child; left to itself, Erlang would leave a daemon behind."""
         if self._epmd and self._epmd.exit_code is None:
             return  # it has outlived a server that crashed
-        self._epmd_port = free_port()
         address = ["-address", "127.0.0.1", "-port", str(self._epmd_port)]
         self._epmd = spawn(
             Command(
@@ -116,7 +115,7 @@ class RabbitMQ(Service):
         )
         self.state.records.note("epmd", self._epmd.pid)
         deadline = time.monotonic() + _EPMD_SECONDS
-        while is_free(self._epmd_port):
+        while not _listens(self._epmd_port):
             if time.monotonic() > deadline or self._epmd.exit_code is not None:
                 raise LocalError("epmd, Erlang's port mapper, did not start")
             time.sleep(0.01)
@@ -161,7 +160,7 @@ class RabbitMQ(Service):
             "RABBITMQ_FEATURE_FLAGS_FILE": str(home / "feature_flags"),
             "RABBITMQ_PLUGINS_EXPAND_DIR": str(home / "plugins"),
             "RABBITMQ_PID_FILE": str(home / "pid"),
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(self.state.port("rabbitmq_distribution")),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": erlang,
             "ERL_CRASH_DUMP_SECONDS": "0",
             # Makes the start script become the server instead of staying as its parent, so that our child is the
@@ -184,3 +183,10 @@ class RabbitMQ(Service):
 
     def _tool(self, args: Sequence[str], typed: str = "") -> str:
         return run_tool(args, env=self._env(), cwd=self._home, account=self._account, typed=typed)
+
+
+def _listens(port: int) -> bool:
+    """Whether a server is there: seen by calling, since to try the port would be in its way."""
+    with socket.socket() as caller:
+        caller.settimeout(_EPMD_SECONDS)
+        return caller.connect_ex(("127.0.0.1", port)) == 0

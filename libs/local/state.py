@@ -7,12 +7,13 @@ import os
 import pwd
 import secrets
 import shutil
+import socket
 import time
 from pathlib import Path
 
 from libs.local.child import Account
 from libs.local.errors import AlreadyRunningError
-from libs.local.ports import free_port, is_free
+from libs.local.ports import hold, hold_free_port, port_of
 from libs.local.records import Records
 
 _DATA_OF_ROOT = Path("/var/lib/gatehouse")
@@ -35,6 +36,7 @@ class State:
         self.data = _DATA_OF_ROOT / digest if self.as_root else self.folder / "data"
         self.records = Records(self.data / "run")
         self._lock: int | None = None
+        self._ports: dict[str, socket.socket] = {}
 
     def acquire(self) -> None:
         """Make the folders and own them until `release` or the end of this process, however it ends.
@@ -62,7 +64,9 @@ class State:
             write_private(self.data / _OWNER_FILE, str(self.folder))
 
     def release(self) -> None:
-        """Let another process own the state."""
+        """Let another process own the state, and everybody the ports."""
+        while self._ports:
+            self._ports.popitem()[1].close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -119,11 +123,19 @@ class State:
         return str(self._kept("secrets.json", name, value))
 
     def port(self, name: str) -> int:
-        """A free port, the same as last time unless someone has taken it since."""
-        kept = int(self._kept("ports.json", name, free_port()))
-        if is_free(kept):
-            return kept
-        return int(self._kept("ports.json", name, free_port(), replace=True))
+        """A free port, held until `release`; the same as last time unless someone has taken it since."""
+        if name not in self._ports:
+            self._ports[name] = self._held(name)
+        return port_of(self._ports[name])
+
+    def _held(self, name: str) -> socket.socket:
+        fresh = hold_free_port()
+        kept = int(self._kept("ports.json", name, port_of(fresh)))
+        if kept != port_of(fresh) and (holder := hold(kept)):
+            fresh.close()
+            return holder
+        self._kept("ports.json", name, port_of(fresh), replace=True)
+        return fresh
 
     def _kept(self, file: str, name: str, value: str | int, *, replace: bool = False) -> str | int:
         path = self.data / file

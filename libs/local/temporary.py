@@ -2,12 +2,15 @@
 
 import contextlib
 import tempfile
+import time
 from collections.abc import Generator
 from pathlib import Path
 
 from libs.local.errors import AlreadyRunningError
 from libs.local.services import LocalServices
 from libs.local.state import State, orphaned
+
+_BEGINNING_SECONDS = 5.0  # between making the folder and owning it nothing says that a session uses it
 
 
 @contextlib.contextmanager
@@ -18,7 +21,8 @@ def temporary_services(purpose: str) -> Generator[LocalServices]:
     """
     prefix = f"gatehouse-{purpose}-"
     temporary = Path(tempfile.gettempdir())
-    for abandoned in (*map(State, temporary.glob(f"{prefix}*")), *orphaned(temporary)):
+    left = [State(folder) for folder in temporary.glob(f"{prefix}*") if not _begins(folder)]
+    for abandoned in (*left, *orphaned(temporary)):
         _sweep(abandoned)
     local = LocalServices(Path(tempfile.mkdtemp(prefix=prefix)))
     try:
@@ -26,6 +30,13 @@ def temporary_services(purpose: str) -> Generator[LocalServices]:
             yield local
     finally:
         local.state.wipe()
+
+
+def _begins(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime < _BEGINNING_SECONDS
+    except FileNotFoundError:
+        return True  # its owner has just removed it
 
 
 def _sweep(state: State) -> None:

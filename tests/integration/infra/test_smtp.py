@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from libs.infra.smtp import MailAway, MailRefused, Smtp, SmtpSettings
-from libs.local import MailSink, free_port
+from libs.local import MailSink
+from tests.fixtures.ports import held_port
 from tests.fixtures.services import SessionServices
 
 
@@ -60,7 +61,7 @@ class Answers:
 
 @asynccontextmanager
 async def listening(protocol: Callable[[], asyncio.BaseProtocol], **options: Any) -> AsyncGenerator[int]:
-    port = free_port()
+    port = held_port()
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", port, **options)
     try:
         yield port
@@ -129,7 +130,7 @@ async def test_the_envelope_holds_bare_addresses() -> None:
 
 async def test_a_server_that_is_away_or_silent_is_given_up_in_time() -> None:
     with pytest.raises(MailAway):
-        await smtp(f"smtp+plain://127.0.0.1:{free_port()}").deliver(message(), to="ann@example.com")
+        await smtp(f"smtp+plain://127.0.0.1:{held_port()}").deliver(message(), to="ann@example.com")
     async with listening(asyncio.Protocol) as port:
         with pytest.raises(MailAway):
             await smtp(f"smtp+plain://127.0.0.1:{port}", timeout=0.3).deliver(message(), to="a@example.com")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.local import AlreadyRunningError, State, free_port, is_free, reserve
+from libs.local import AlreadyRunningError, State, free_port, hold_free_port, is_free, port_of, reserve
 
 _HOLDER = """
 import sys
@@ -49,15 +49,38 @@ def test_secrets_lie_where_only_we_can_read_them(state: State) -> None:
 def test_a_port_stays_the_same_while_it_is_free(state: State) -> None:
     port = state.port("rabbitmq")
     assert state.port("rabbitmq") == port
+    state.release()
+    state.acquire()
+    assert state.port("rabbitmq") == port
+    state.release()
 
     with socket.socket() as somebody:
         somebody.bind(("127.0.0.1", port))
         somebody.listen()
+        state.acquire()
         other = state.port("rabbitmq")
 
     assert other != port
-    assert is_free(other)
+    state.release()
+    state.acquire()
     assert state.port("rabbitmq") == other
+
+
+def test_a_port_is_held_for_its_server_from_the_first_moment(state: State) -> None:
+    port = state.port("rabbitmq")
+
+    with socket.socket() as anybody, pytest.raises(OSError, match="in use"):
+        anybody.bind(("127.0.0.1", port))
+    for _ in range(2):  # the server, and the server again after a restart
+        with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+            assert not is_free(port)
+    state.release()
+    assert is_free(port)
+
+
+def test_nobody_is_given_a_port_that_is_held() -> None:
+    with hold_free_port() as holder, pytest.raises(OSError, match="no free port"):
+        hold_free_port(range(port_of(holder), port_of(holder) + 1))
 
 
 def test_a_port_is_not_one_the_kernel_gives_to_clients(state: State) -> None:

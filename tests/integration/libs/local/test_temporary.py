@@ -1,5 +1,6 @@
 """A session leaves nothing, and removes what a killed one has left."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -23,6 +24,7 @@ def test_what_a_killed_session_has_left_is_removed() -> None:
     left.acquire()
     left.secret("redis")
     left.release()
+    os.utime(left.folder, (0, 0))
     lost = State(Path(tempfile.mkdtemp()))
     lost.acquire()
     lost.secret("redis")
@@ -34,6 +36,15 @@ def test_what_a_killed_session_has_left_is_removed() -> None:
 
     assert found == [False, False]
     assert not left.folder.exists()
+
+
+def test_a_session_that_has_just_made_its_folder_is_left_alone() -> None:
+    begun = Path(tempfile.mkdtemp(prefix="gatehouse-selftest-"))
+
+    with temporary_services("selftest"):
+        assert begun.exists()
+
+    begun.rmdir()
 
 
 def test_a_session_that_still_runs_is_left_alone() -> None:
