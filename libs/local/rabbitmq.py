@@ -1,6 +1,7 @@
 """A private RabbitMQ with its own epmd: one operator, one user per service, vhosts made in milliseconds."""
 
 import base64
+import itertools
 import json
 import os
 import shutil
@@ -37,6 +38,7 @@ class RabbitMQ(Service):
         self._port = state.port("rabbitmq")
         self._epmd: Child | None = None
         self._epmd_port = state.port("epmd")
+        self._calls = itertools.count()
 
     @property
     def _account(self) -> Account | None:
@@ -177,7 +179,9 @@ class RabbitMQ(Service):
         if not quick:
             self.ctl("eval", expression)
             return
-        said = self._tool([quick, "-sname", _NODE, "-e"], typed=expression + "\n")
+        # Under its default name a call is refused while the node still lets go of the call before it.
+        caller = f"call{next(self._calls)}of{os.getpid()}"
+        said = self._tool([quick, "-sname", _NODE, "-h", caller, "-e"], typed=expression + "\n")
         if not said.startswith("{ok"):
             raise LocalError(f"RabbitMQ refused: {said}")
 

@@ -38,6 +38,14 @@ async def put_off(world: MailWorld) -> bool:
     return bool(rows) and rows[0].attempts >= 1 and rows[0].pause.total_seconds() < 2
 
 
+def comes_with_time(world: MailWorld) -> bool:
+    """Whether the letter has come; if not, time goes on, for on a busy machine a delivery may be late more than once."""
+    if world.fresh():
+        return True
+    world.auth.clock.advance(0.1)
+    return False
+
+
 @pytest.mark.parametrize("way", ["refuses", "is silent"])
 async def test_a_letter_waits_for_a_server_that_is_away(proxied: tuple[MailWorld, Proxy], way: str) -> None:
     world, proxy = proxied
@@ -48,7 +56,7 @@ async def test_a_letter_waits_for_a_server_that_is_away(proxied: tuple[MailWorld
     assert world.fresh() == []
 
     proxy.refuse = proxy.swallow = False
-    world.auth.clock.advance(2)
+    await eventually(lambda: comes_with_time(world))
     await world.reset(sent, await world.code())
 
 
