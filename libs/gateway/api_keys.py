@@ -1,7 +1,13 @@
-"""API keys at the door: asked about once a minute, and refused the moment they are revoked."""
+"""API keys at the door: asked about once a minute, and refused the moment they are revoked.
+
+A refusal is kept as well, for as long: a key is random and told when it is good, and one that expired or was revoked never
+is again. So whoever shows a bad key over and over costs the auth service one question a minute. Refusals have a room of
+their own, and push out nobody whose key is good.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -19,7 +25,8 @@ from libs.domain.auth import (
     ValidateApiKeyRequest,
 )
 from libs.gateway.bearer import Bearer
-from libs.messaging import Bus, Identity
+from libs.gateway.recent import Recent
+from libs.messaging import AppError, Bus, Identity
 
 _PATTERN = re.compile(API_KEY_PATTERN)
 _CONNECTION_SECONDS = 600  # a socket shows its key again after this, as it would refresh a token
@@ -34,7 +41,7 @@ class ApiKeyCacheSettings(BaseModel):
         10_000,
         ge=0,
         validation_alias="GATEWAY_API_KEY_CACHE",
-        description="API keys whose validation one process remembers.",
+        description="API keys that one process remembers as good, and as many that were refused.",
     )
     seconds: float = Field(
         60.0,
@@ -48,8 +55,6 @@ class ApiKeyCacheSettings(BaseModel):
 @dataclass(frozen=True, slots=True)
 class _Known:
     identity: Identity
-    until: float
-    """When to ask again."""
     ends: float
     """When the key expires."""
 
@@ -61,9 +66,11 @@ class ApiKeys:
         self, bus: Bus, settings: ApiKeyCacheSettings, *, now: Callable[[], float] = time.time
     ) -> None:
         self._bus = bus
-        self._settings = settings
+        self._seconds = settings.seconds
         self._now = now
-        self._known: dict[bytes, _Known] = {}
+        self._known: Recent[_Known] = Recent(settings.size)
+        self._refused: Recent[bool] = Recent(settings.size)
+        self._asked: dict[bytes, asyncio.Future[_Known]] = {}
 
     @staticmethod
     def recognises(token: str) -> bool:
@@ -74,29 +81,48 @@ class ApiKeys:
         """Whose key it is; raises `TokenInvalid`, or `CallError` where the auth service does not answer."""
         if not _PATTERN.fullmatch(key):
             raise TokenInvalid
-        digest = sha256(key.encode()).digest()
-        known, now = self._known.get(digest), self._now()
-        if known is None or min(known.until, known.ends) <= now:
-            self._known.pop(digest, None)
-            known = await self._ask(key, now)
-            self._remember(digest, known)
+        digest, now = sha256(key.encode()).digest(), self._now()
+        known = self._known.get(digest, now)
+        if known is None:
+            if self._refused.get(digest, now):
+                raise TokenInvalid
+            known = await self._learn(digest, key)
         return Bearer(known.identity, int(min(known.ends, now + _CONNECTION_SECONDS)))
 
     def forget(self, key_id: str) -> None:
         """Drop what is known of a key that was revoked."""
-        for digest in [digest for digest, one in self._known.items() if one.identity.sid == key_id]:
-            del self._known[digest]
+        self._known.forget(lambda one: one.identity.sid == key_id)
 
-    async def _ask(self, key: str, now: float) -> _Known:
+    async def _learn(self, digest: bytes, key: str) -> _Known:
+        """Ask, once for all who want to know it now; the next of them asks where the one who does goes away."""
+        while asked := self._asked.get(digest):
+            await asyncio.wait(
+                [asked]
+            )  # and not the answer itself, which would be cancelled with whoever waits
+            if not asked.cancelled():
+                return asked.result()
+        asked = self._asked[digest] = asyncio.get_running_loop().create_future()
+        try:
+            known = await self._ask(digest, key)
+        except AppError as error:
+            asked.set_exception(error)
+            asked.exception()  # seen: there may be nobody else to raise it to
+            raise
+        else:
+            asked.set_result(known)
+            return known
+        finally:
+            del self._asked[digest]
+            asked.cancel()  # which does nothing to an answer
+
+    async def _ask(self, digest: bytes, key: str) -> _Known:
+        """The auth service's word, which is kept; that there is none is not."""
+        until = self._now() + self._seconds
         found: ApiKeyValidation = await self._bus.call(VALIDATE_API_KEY, ValidateApiKeyRequest(key=key))
         if not found.active or found.expires_at is None:
+            self._refused.keep(digest, True, until=until)
             raise TokenInvalid
         identity = Identity(str(found.account_id), str(found.id), found.scope, "api_key")
-        return _Known(identity, now + self._settings.seconds, found.expires_at.timestamp())
-
-    def _remember(self, digest: bytes, known: _Known) -> None:
-        if not self._settings.size:
-            return
-        if len(self._known) >= self._settings.size:
-            del self._known[next(iter(self._known))]  # the oldest; it is asked about again if it comes back
-        self._known[digest] = known
+        known = _Known(identity, found.expires_at.timestamp())
+        self._known.keep(digest, known, until=min(until, known.ends))
+        return known
