@@ -22,11 +22,12 @@ class History:
     """The latest publications of each channel; times in Unix seconds, memory in bytes.
 
     Of a channel it also knows what was dropped last (`dropped`), so that somebody who had read that far can be told that
-    nothing is missing, however long ago that was.
+    nothing is missing, however long ago that was; exactly for as many channels as are ``remembered``.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, *, remembered: int = _REMEMBERED) -> None:
         self._max_bytes = max_bytes
+        self._remembered = remembered
         self._bytes = 0
         self._channels: dict[str, deque[Publication]] = {}
         # Per namespace, since within one the oldest is also the first to expire.
@@ -87,5 +88,5 @@ class History:
             del self._channels[channel]
         self._dropped[channel] = offset
         self._dropped.move_to_end(channel)
-        if len(self._dropped) > _REMEMBERED:
+        if len(self._dropped) > self._remembered:
             self._floor = max(self._floor, self._dropped.popitem(last=False)[1])

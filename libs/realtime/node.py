@@ -27,10 +27,14 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _SECONDS_BETWEEN_SWEEPS = 1.0
 _LAST_WORDS = 2.0  # seconds that what runs at a stop may still take
+_CATCH_UP = 2.0  # seconds that a client may be ahead of this process
 
 
 class Node:
-    """The hub, the feed, the register of sessions, and the ports to everything else."""
+    """The hub, the feed, the register of sessions, and the ports to everything else.
+
+    A client that has seen more of the log than this process is waited for, ``catch_up`` seconds at most.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Node:
         rpc: Rpc | None = None,
         doorkeeper: Doorkeeper | None = None,
         presence: Presence | None = None,
+        catch_up: float = _CATCH_UP,
     ) -> None:
         self.settings = settings
         self.log = log
@@ -48,6 +53,7 @@ class Node:
         self.rpc = rpc
         self.doorkeeper = doorkeeper
         self.presence = presence
+        self.catch_up = catch_up
         self.channels = Channels(settings.namespaces)
         self.hub = Hub(lambda flush: asyncio.get_running_loop().call_soon(flush))
         self.feed = Feed(

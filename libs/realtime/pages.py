@@ -11,7 +11,6 @@ from libs.realtime.node import Node
 from libs.realtime.protocol import HistoryRequest, HistoryResult, Publication
 
 _MOST = 300  # publications in one page
-_CATCH_UP = 2.0  # seconds that who asks may be ahead of this process
 
 
 async def page(node: Node, channel: Channel, request: HistoryRequest) -> HistoryResult:
@@ -28,7 +27,7 @@ async def page(node: Node, channel: Channel, request: HistoryRequest) -> History
         raise Refused(INTERNAL)
     since = request.since
     if since is not None and since.epoch == feed.position.epoch:
-        await feed.reach(since.offset, _CATCH_UP)
+        await feed.reach(since.offset, node.catch_up)
     limit = _MOST if request.limit < 0 else min(request.limit, _MOST)
     found = _fitting(feed.history(channel, request, limit), node.settings.max_pending // 2)
     return HistoryResult(found, feed.position.epoch, feed.position.offset)

@@ -13,20 +13,33 @@ from libs.realtime import records
 from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.ports import Log
 from libs.realtime.settings import RealtimeSettings
-from libs.realtime.stream_reader import StreamReader
+from libs.realtime.stream_reader import LONGEST_REPEAT, PATIENCE, StreamReader
 
 _START_TIMEOUT = 30.0  # s
 _APPEND_TIMEOUT = 4.0  # s; the SDKs give a command 5 s
 
 
 class StreamLog(Log):
-    """The stream `gatehouse.realtime`. The constructor does no I/O."""
+    """The stream `gatehouse.realtime`. The constructor does no I/O.
 
-    def __init__(self, broker: BrokerSettings, settings: RealtimeSettings, *, name: str = "gateway") -> None:
+    ``patience`` and ``longest_repeat`` (s) are its reader's.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        settings: RealtimeSettings,
+        *,
+        name: str = "gateway",
+        patience: float = PATIENCE,
+        longest_repeat: float = LONGEST_REPEAT,
+    ) -> None:
         self._broker = broker
         self._history = settings.longest_history
         self._log_bytes = settings.log_bytes
         self._name = name
+        self._patience = patience
+        self._longest_repeat = longest_repeat
         self.topology: Topology = realtime_log(max_age=f"{settings.log_hours}h", max_bytes=settings.log_bytes)
         """What must stand before `start`."""
         self._connections: list[Connection] = []
@@ -38,7 +51,14 @@ class StreamLog(Log):
         self._appender = Appender(await self._connect("appending"))
         reading = await self._connect("reading")
         self._reader = StreamReader(
-            feed, reading, self._appender, self._broker, history=self._history, log_bytes=self._log_bytes
+            feed,
+            reading,
+            self._appender,
+            self._broker,
+            history=self._history,
+            log_bytes=self._log_bytes,
+            patience=self._patience,
+            longest_repeat=self._longest_repeat,
         )
         await self._reader.start(_START_TIMEOUT)
 

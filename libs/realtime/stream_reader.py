@@ -28,9 +28,9 @@ from libs.realtime.records import Mark, Record
 
 _log = structlog.get_logger(__name__)
 _PREFETCH = 1000
-_PATIENCE = 5.0  # s that something which must come may take
+PATIENCE = 5.0  # s that something which must come may take
 _TICK = 1.0  # s between two looks of the keeper
-_LONGEST_REPEAT = 300.0  # s between two repetitions of the epoch
+LONGEST_REPEAT = 300.0  # s between two repetitions of the epoch
 _REPEATS_IN_A_LOG = 32  # so that the epoch is in whatever a flood leaves; a segment is an eighth
 
 
@@ -45,7 +45,8 @@ class _Task(Enum):
 class StreamReader:
     """Reads the stream's last ``history`` seconds and everything after them into ``feed``.
 
-    ``log_bytes`` is what the stream keeps.
+    ``log_bytes`` is what the stream keeps. What must come is missed after ``patience`` seconds; the epoch is repeated every
+    ``longest_repeat`` seconds, if not more often.
     """
 
     def __init__(
@@ -57,13 +58,16 @@ class StreamReader:
         *,
         history: float,
         log_bytes: int,
+        patience: float = PATIENCE,
+        longest_repeat: float = LONGEST_REPEAT,
     ) -> None:
         self._feed = feed
         self._connection = connection
         self._appender = appender
         self._user = broker.user
         self._trusted = broker.trusted_callers | {broker.user}
-        self._repeat_every = min(_LONGEST_REPEAT, max(_PATIENCE, history / 3))
+        self._patience = patience
+        self._repeat_every = min(longest_repeat, max(patience, history / 3))
         self._repeat_bytes = log_bytes // _REPEATS_IN_A_LOG
         self._tail = f"{round(max(history, 3 * self._repeat_every))}s"
         self._reading = Reading(self._tail)
@@ -177,7 +181,7 @@ class StreamReader:
         self._moved_at = self._now()
         properties, body = records.message(mark, user=self._user)
         try:
-            await self._appender.append(properties, body, within=_PATIENCE)
+            await self._appender.append(properties, body, within=self._patience)
         except AppError:
             self._awaited.discard(mark.message_id)
             raise
@@ -185,7 +189,7 @@ class StreamReader:
     def _is_stuck(self) -> bool:
         """Whether something that must come does not: a mark of our own, or the record that was read last."""
         waits = bool(self._awaited) or self._reading.checking
-        return waits and self._now() - self._moved_at > _PATIENCE
+        return waits and self._now() - self._moved_at > self._patience
 
     async def _probe(self) -> None:
         """Find out whether the log is still as long as what was read of it; a reader beyond its end hears nothing."""
@@ -209,7 +213,7 @@ class StreamReader:
         try:
             await channel.consume(REALTIME_STREAM, look, arguments={"x-stream-offset": "last"})
             await self._append(mark)
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self._patience):
                 return await found
         finally:
             with suppress(AmqpError):

@@ -44,7 +44,6 @@ from libs.realtime.tokens import TokenOver, TokenRefused
 
 _log = structlog.get_logger(__name__)
 _FOSSIL = "fossil"
-_CATCH_UP = 2.0  # seconds that a client may be ahead of this process
 
 
 async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeResult:
@@ -111,7 +110,7 @@ async def prepare(session: Session, channel: Channel, request: SubscribeRequest,
         raise Refused(INTERNAL)
     same_log = request.recover and channel.rules.recovery and request.epoch == node.feed.position.epoch
     # A client that has seen more of the log than this process is only early.
-    if same_log and not await node.feed.reach(request.offset, _CATCH_UP):
+    if same_log and not await node.feed.reach(request.offset, node.catch_up):
         raise Refused(INTERNAL)
     if channel.rules.presence and node.presence is not None:
         try:

@@ -1,7 +1,5 @@
 """What a client that comes back is told, by processes that read a real broker's stream."""
 
-import pytest
-
 from libs.realtime import Namespace
 from libs.realtime.node import Node
 from tests.fixtures.log_world import SMALL, LogWorld, heard, until, world
@@ -121,7 +119,7 @@ async def test_a_client_that_is_ahead_of_a_process_is_waited_for(world: LogWorld
     async with Proxy.to(world.vhost.url) as proxy:
         ahead, client = await world.node()
         behind, _ = await world.node(through=proxy)
-        proxy.delay = 0.5
+        proxy.delay = 2.0
         numbers = await world.say(channel, 1, to="public:a")
         await until(lambda: heard(client) == numbers)
         [offset] = offsets(client)
@@ -129,15 +127,13 @@ async def test_a_client_that_is_ahead_of_a_process_is_waited_for(world: LogWorld
 
         assert (await come_back(behind, offset))[:2] == (True, [])
         assert behind.feed.position.offset >= offset
+        proxy.delay = 0.0
         assert ahead.feed.position.epoch == behind.feed.position.epoch
 
 
-async def test_a_process_that_stays_behind_says_that_it_cannot_tell_now(
-    world: LogWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("libs.realtime.subscribing._CATCH_UP", 0.2)
+async def test_a_process_that_stays_behind_says_that_it_cannot_tell_now(world: LogWorld) -> None:
     await world.declare()
-    node, _ = await world.node()
+    node, _ = await world.node(catch_up=0.2)
     late = FakeClient(node)
     await late.connect()
     position = node.feed.position

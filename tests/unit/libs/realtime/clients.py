@@ -50,7 +50,7 @@ NAMESPACES = {
     "closed": Namespace(history_size=5, history_seconds=60, read_history="nobody"),
 }
 
-_PAUSES = [0.0] * 100 + [0.01] * 300  # s; what a session does at once takes a few turns of the loop
+_PAUSES = [0.0] * 100 + [0.01] * 3000  # s; what a session does at once takes a few turns of the loop
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,14 @@ class FakeClient:
             await asyncio.sleep(pause)
         raise AssertionError(f"not closed; got {self.messages()}")
 
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is true of what was received."""
+        for pause in _PAUSES:
+            if condition():
+                return
+            await asyncio.sleep(pause)
+        raise AssertionError(f"it never was; got {self.messages()}")
+
     def messages(self) -> list[Any]:
         """Everything that was received so far, pings too."""
         return [json.loads(line) for frame in self.connection.writes for line in frame.split(b"\n")]
@@ -187,6 +195,7 @@ def new_node(
     anonymous: bool = False,
     presence: Presence | None = None,
     rpc: Any = echo,
+    catch_up: float = 30.0,
     **settings: Any,
 ) -> Node:
     """A node on a log in memory; ``settings`` over those of these tests."""
@@ -196,4 +205,5 @@ def new_node(
         credentials=Credentials(verify, secret=secret, anonymous=anonymous),
         rpc=rpc,
         presence=presence,
+        catch_up=catch_up,
     )

@@ -1,6 +1,5 @@
 """What is kept, and what is known of what is not."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,9 +64,8 @@ def test_beyond_the_total_the_oldest_of_all_goes_first() -> None:
     assert history.dropped("c4") == 4
 
 
-def test_more_channels_than_are_remembered_raise_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libs.realtime.history._REMEMBERED", 2)
-    history = History(LARGE)
+def test_more_channels_than_are_remembered_raise_the_floor() -> None:
+    history = History(LARGE, remembered=2)
     for offset in range(1, 5):
         history.add(channel(f"c{offset}"), Publication(b"1", offset=offset), at=0, now=0)
 

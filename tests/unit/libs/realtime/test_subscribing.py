@@ -89,7 +89,7 @@ class TestPosition:
 
         reply = await ann.reply(50)
         await say(node, "public:a", 3)
-        await asyncio.sleep(0.01)
+        await ann.until(lambda: ann.publications()[-1:] == [3])
 
         in_the_reply = [one["data"] for one in reply["subscribe"].get("publications", [])]
         assert in_the_reply + ann.publications() == [1, 2, 3]
@@ -163,10 +163,11 @@ class TestRecovery:
 
         assert [one["data"] for one in (await waiting)["publications"]] == [3]  # type: ignore[attr-defined]
 
-    async def test_is_worth_another_try_when_the_process_stays_behind(
-        self, node: Node, ann: FakeClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("libs.realtime.subscribing._CATCH_UP", 0.01)
+    async def test_is_worth_another_try_when_the_process_stays_behind(self) -> None:
+        node = new_node(catch_up=0.01)
+        await node.start()
+        ann = FakeClient(node)
+        await ann.connect()
 
         reply = await ann.ask(
             subscribe={
@@ -177,6 +178,7 @@ class TestRecovery:
             }
         )
         assert reply["error"]["temporary"] is True
+        await node.stop()
 
     async def test_of_server_side_subscriptions_comes_with_the_connect(self, node: Node) -> None:
         await say(node, "user:#ann", 1, 2)
