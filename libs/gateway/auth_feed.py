@@ -36,11 +36,13 @@ class AuthFeed(Subscription):
         self._control: ControlSubscription | None = None
 
     async def start(self) -> Subscription:
-        """Bind the control queue, and follow from then on."""
+        """Bind the control queue, ask once whether anybody answers or not, and follow from then on."""
         listeners = Listeners("gateway")
         listeners.on(SESSION_REVOKED, self._on_session_revoked)
         listeners.on(KEYS_ROTATED, self._on_keys_rotated)
         self._control = await self._bus.control(listeners, bound=self._on_bound)
+        # Before the port opens: where several processes share it, nobody is sent to one that cannot judge yet.
+        await self._look()
         self._following = asyncio.create_task(self._follow())
         return self
 
@@ -76,15 +78,18 @@ class AuthFeed(Subscription):
 
     async def _follow(self) -> None:
         while True:
-            if self._behind:
-                await self._catch_up()
-            if not self._behind and self._control is not None and self._control.hears:
-                self._revocations.confirm()
-            self._revocations.forget_expired()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._tick):
                     await self._wake.wait()
             self._wake.clear()
+            await self._look()
+
+    async def _look(self) -> None:
+        if self._behind:
+            await self._catch_up()
+        if not self._behind and self._control is not None and self._control.hears:
+            self._revocations.confirm()
+        self._revocations.forget_expired()
 
     async def _catch_up(self) -> None:
         self._behind = False  # a queue that is bound anew in the meantime sets it again

@@ -92,6 +92,15 @@ async def test_ready_once_the_queue_is_bound_and_the_auth_service_was_asked() ->
     await feed.stop()
 
 
+async def test_whoever_has_started_can_judge_where_the_auth_service_answers() -> None:
+    """Beside other processes on the same port it would refuse what they let pass."""
+    world = World()
+    await world.serve()
+    feed = await world.feed.start()
+    assert await world.is_ready()
+    await feed.stop()
+
+
 async def test_an_auth_service_that_comes_later_is_asked_then() -> None:
     world = World()
     feed = await world.feed.start()
@@ -111,7 +120,7 @@ async def test_a_session_that_ends_is_refused_at_once() -> None:
     world.revocations.on_revoked.append(told.set_result)
     session = uuid.uuid4()
     await world.bus.publish(SESSION_REVOKED, revoked(session))
-    assert await asyncio.wait_for(told, 5) == str(session)
+    assert await asyncio.wait_for(told, 30) == str(session)
     await feed.stop()
 
 
