@@ -32,7 +32,9 @@ class Records:
                 "executable": process.exe() if settled else None,
             }
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._file(name).write_text(json.dumps(record), "utf-8")
+            fresh = self._folder / f"{name}.new"
+            fresh.write_text(json.dumps(record), "utf-8")
+            fresh.replace(self._file(name))  # whole or not at all, for whoever reads it, also after our crash
 
     def forget(self, name: str) -> None:
         """The child has ended."""
