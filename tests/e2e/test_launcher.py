@@ -39,7 +39,7 @@ def _start(repository: Path, *args: str, cwd: Path | None = None) -> subprocess.
 
 def _run(repository: Path, *args: str, cwd: Path | None = None) -> tuple[int, str, str]:
     process = _start(repository, *args, cwd=cwd)
-    said, complained = process.communicate(timeout=120)
+    said, complained = process.communicate(timeout=600)
     return process.returncode, said, complained
 
 
@@ -85,7 +85,7 @@ def test_an_environment_that_was_cut_half_way_is_made_anew(repository: Path) -> 
 
 def test_two_at_once_make_it_once(repository: Path) -> None:
     both = [_start(repository, "up") for _ in range(2)]
-    said = [process.communicate(timeout=120) for process in both]
+    said = [process.communicate(timeout=600) for process in both]
 
     assert [process.returncode for process in both] == [0, 0]
     assert [out for out, _ in said] == [f"{repository}/.venv up\n"] * 2
