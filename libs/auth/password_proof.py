@@ -1,4 +1,13 @@
-"""A password asked for once more of somebody who is signed in: a stolen token does not know it."""
+"""A password asked for once more of somebody who is signed in: a stolen token does not know it.
+
+Failures count for the session, and for the account over all its sessions, apart from sign-ins. By the defaults, who holds
+one stolen session may try ten passwords: five at once, the others after 1, 2, 4, 8 and 16 s; then none until there was no
+failure for a day. That makes 900 in the 90 days that a session lives at the longest, if nobody ends it. Over several stolen
+sessions all have to wait from the twentieth failure in a row, and from the fiftieth none may try for a day.
+
+The owner is never out: one session alone makes no other wait, a new sign-in has a count of its own, and a recent one ends
+the other sessions without a password. Another password, as by a reset, starts every count anew.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +47,7 @@ class PasswordProof:
             login = await stored.accounts.by_id(who.account_id)
         if login is None or not login.active:
             raise SessionEnded
-        counted_as = _counted_as(login)
-        async with self._attempts.of(counted_as, caller.client.ip, account_id=who.account_id):
+        async with self._attempts.again(who, _password_id(login), caller.client.ip):
             matches = await self._passwords.verify(login.hash, password, caller.deadline)
             if not matches or login.hash is None:
                 await self._note_failure(who, Origin.of(caller))
@@ -56,6 +64,6 @@ class PasswordProof:
             )
 
 
-def _counted_as(login: Login) -> str:
-    """Under which name failures count: one that nobody can give as a login, or strangers could use the tries up."""
+def _password_id(login: Login) -> str:
+    """Names the password that failures are counted for, and tells nothing of its hash."""
     return hmac.digest((login.hash or "").encode(), login.account_id.bytes, "sha256").hex()

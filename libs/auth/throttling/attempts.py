@@ -1,8 +1,11 @@
-"""Attempts to sign in: failures slow down, before any hash is computed, whoever makes them.
+"""Attempts at passwords: failures slow down, before any hash is computed, whoever makes them.
 
 Failures are counted per login and address, and per login from everywhere. The name counts as it was given, whether or not
 there is such an account: nobody can tell one from the other, nor that a username and an address are of one account.
 A device that is known to the account is counted by itself instead: strangers cannot keep the owner out.
+
+A password that is asked for once more is counted per session, and per account over all sessions: one session alone never
+makes the others wait.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from uuid import UUID
 
 import structlog
 
+from libs.auth.callers import SignedIn
 from libs.auth.names import login_key
 from libs.auth.sealing import derived_key
 from libs.auth.throttling.addresses import site_of
@@ -45,42 +49,56 @@ class Attempts:
         self._store = store
         self._refusals = refusals
         self._names = derived_key(secrets[0], b"gatehouse throttled names")
-        self._narrow = _ladder(settings, settings.attempts)
-        self._wide = _ladder(settings, settings.login_attempts)
+        self._narrow = _ladder(settings, settings.attempts, settings.login_limit)
+        self._wide = _ladder(settings, settings.login_attempts, settings.login_limit)
+        self._session = _ladder(settings, settings.attempts, settings.session_limit)
 
-    @asynccontextmanager
-    async def of(
-        self, login: str, address: str, device: bytes | None = None, *, account_id: UUID | None = None
-    ) -> AsyncGenerator[None]:
-        """Judge the password inside of this block: `InvalidCredentials` is a failure, no error is a success.
-
-        ``account_id`` is whose login it is, where that is certain already.
+    def of(self, login: str, address: str, device: bytes | None = None) -> AbstractAsyncContextManager[None]:
+        """Judge the password of a sign-in inside of this block: `InvalidCredentials` is a failure, no error is a success.
 
         Whatever else is raised counts as neither. Raises `TooManyAttempts`, before the block runs.
         """
-        subjects = self._subjects(login, address, device)
+        if device is not None:
+            subjects = [Subject(f"device:{device.hex()}", self._narrow)]
+        else:
+            name = self._name(login_key(login))
+            subjects = [
+                Subject(f"login:{{{name}}}:{site_of(address)}", self._narrow),
+                Subject(f"login:{{{name}}}", self._wide),
+            ]
+        return self._judged(subjects, login, address, None)
+
+    def again(self, who: SignedIn, password_id: str, address: str) -> AbstractAsyncContextManager[None]:
+        """The same for a password that somebody who is signed in is asked for; ``password_id`` says which one it is."""
+        name = self._name(password_id)
+        subjects = [
+            Subject(f"proof:{{{name}}}:{who.session_id}", self._session),
+            Subject(f"proof:{{{name}}}", self._wide),
+        ]
+        return self._judged(subjects, "", address, who.account_id)
+
+    @asynccontextmanager
+    async def _judged(
+        self, subjects: Sequence[Subject], login: str, address: str, account_id: UUID | None
+    ) -> AsyncGenerator[None]:
         wait = await self._store.admit(subjects)
         if wait > 0:
-            _log.info("sign_in_throttled", ip=address, known_device=device is not None, retry_after=wait)
+            counted_for = subjects[0].key.partition(":")[0]
+            _log.info("sign_in_throttled", ip=address, counted_for=counted_for, retry_after=wait)
             await self._refusals.note(subjects[-1].key, login, address, account_id)
             raise TooManyAttempts(retry_after=math.ceil(wait))
         async with judged(self._store, subjects, failure=InvalidCredentials):
             yield
 
-    def _subjects(self, login: str, address: str, device: bytes | None) -> list[Subject]:
-        if device is not None:
-            return [Subject(f"device:{device.hex()}", self._narrow)]
-        name = hashlib.blake2b(login_key(login).encode(), key=self._names, digest_size=16).hexdigest()
-        return [
-            Subject(f"login:{{{name}}}:{site_of(address)}", self._narrow),
-            Subject(f"login:{{{name}}}", self._wide),
-        ]
+    def _name(self, counted_as: str) -> str:
+        """How it is called outside of the database."""
+        return hashlib.blake2b(counted_as.encode(), key=self._names, digest_size=16).hexdigest()
 
 
-def _ladder(settings: ThrottleSettings, free: int) -> Ladder:
+def _ladder(settings: ThrottleSettings, free: int, limit: int) -> Ladder:
     return Ladder(
         free=free,
-        limit=settings.login_limit,
+        limit=limit,
         first=settings.first_delay,
         longest=settings.longest_delay,
         memory=settings.memory,

@@ -75,3 +75,11 @@ class ThrottleSettings(BaseModel):
         validation_alias="AUTH_TOKEN_PER_MINUTE",
         description="Tokens of service accounts that one address may ask for in a minute, in a burst or spread; 0 is no limit.",
     )
+
+    @property
+    def session_limit(self) -> int:
+        """Wrong passwords in a row for one session after which it may try none, until these are forgotten.
+
+        Half of what makes the whole account wait, so that one session never does.
+        """
+        return max(1, self.login_attempts // 2)

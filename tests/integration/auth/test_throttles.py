@@ -14,7 +14,7 @@ from libs.domain.auth import (
     LoginRequest,
     TooManyAttempts,
 )
-from libs.messaging import Caller, Client, Overloaded
+from libs.messaging import Caller, Client, Empty, Overloaded
 from tests.fixtures.accounts import PASSWORD, AuthWorld, auth_world
 from tests.fixtures.database import MigratedDatabase
 
@@ -186,16 +186,53 @@ def test_a_rate_of_zero_is_no_limit() -> None:
     assert rates.limited(rates.refresh, handler) is handler  # type: ignore[type-var]  # any request will do
 
 
-async def test_a_stolen_token_does_not_let_guess_the_password(world: AuthWorld) -> None:
-    tokens = await sign_in(world)
-    caller = world.caller(tokens)
-    request = ChangePasswordRequest(current_password="wrong password", new_password="eight blue bottles")
-    for _ in range(3):
+async def change(world: AuthWorld, caller: Caller, password: str = "wrong password") -> None:
+    request = ChangePasswordRequest(current_password=password, new_password="eight blue bottles")
+    await world.rules.password_change.change(request, caller)
+
+
+async def fail_to_change(world: AuthWorld, caller: Caller, times: int) -> None:
+    for _ in range(times):
         with pytest.raises(InvalidCredentials):
-            await world.rules.password_change.change(request, caller)
-    with pytest.raises(TooManyAttempts):
-        await world.rules.password_change.change(request, caller)
+            await change(world, caller)
+
+
+async def test_a_stolen_token_does_not_let_guess_the_password(world: AuthWorld) -> None:
+    caller = world.caller(await sign_in(world))
+    await fail_to_change(world, caller, 3)
+    count = HashCount(world)
+    for address in (HOME, STRANGER):
+        with pytest.raises(TooManyAttempts):
+            await change(world, caller._replace(client=Client(ip=address)), PASSWORD)
+    assert count.hashes == 0
     await sign_in(world)
+
+
+async def test_a_stolen_session_cannot_use_up_the_tries_of_the_others(world: AuthWorld) -> None:
+    stolen, own = world.caller(await sign_in(world)), world.caller(await sign_in(world))
+    await fail_to_change(world, stolen, 3)
+    with pytest.raises(TooManyAttempts):
+        await change(world, stolen)
+    await fail_to_change(world, own, 2)
+    await change(world, own, PASSWORD)
+
+
+async def test_many_stolen_sessions_do_not_add_up_to_many_guesses(world: AuthWorld) -> None:
+    for _ in range(2):
+        await fail_to_change(world, world.caller(await sign_in(world)), 3)
+    another = world.caller(await sign_in(world))
+    with pytest.raises(TooManyAttempts):
+        await change(world, another, PASSWORD)
+
+
+async def test_a_password_that_was_set_anew_is_counted_anew(world: AuthWorld) -> None:
+    account = await world.accounts.me(Empty(), world.caller(await sign_in(world)))
+    for _ in range(2):
+        await fail_to_change(world, world.caller(await sign_in(world)), 3)
+    async with world.storage.transaction() as stored:
+        new = await world.rules.passwords.hash("nine red bottles")
+        await stored.owners.set_password(account.id, new, world.clock.now())
+    await change(world, world.caller(await sign_in(world, "nine red bottles")), "nine red bottles")
 
 
 async def test_strangers_cannot_use_up_the_tries_of_somebody_who_is_signed_in(world: AuthWorld) -> None:
@@ -206,8 +243,7 @@ async def test_strangers_cannot_use_up_the_tries_of_somebody_who_is_signed_in(wo
     with pytest.raises(TooManyAttempts):
         await sign_in(world, login=caller.identity.sub)
 
-    request = ChangePasswordRequest(current_password=PASSWORD, new_password="eight blue bottles")
-    await world.rules.password_change.change(request, caller)
+    await change(world, caller, PASSWORD)
     await sign_in(world, "eight blue bottles")
 
 
@@ -231,9 +267,8 @@ async def test_of_a_storm_one_refusal_is_written_down_for_each_login(world: Auth
 
 async def test_a_throttled_proof_of_the_password_names_its_account(world: AuthWorld) -> None:
     caller = world.caller(await sign_in(world))
-    request = ChangePasswordRequest(current_password="wrong password", new_password="eight blue bottles")
     for expected in (InvalidCredentials, InvalidCredentials, InvalidCredentials, TooManyAttempts):
         with pytest.raises(expected):
-            await world.rules.password_change.change(request, caller)
+            await change(world, caller)
     ((ann,),) = await world.rows("SELECT id FROM auth.accounts")
     assert [account for account, _ in await throttled(world)] == [ann]
