@@ -29,11 +29,11 @@ class Letters:
         kept = sink.mailbox.all()
         self._seen = kept[-1].number if kept else 0
 
-    async def next(self, within: float = 10.0) -> Mail:
+    async def next(self) -> Mail:
         def fresh() -> list[Mail]:
             return [one for one in self._sink.mailbox.all() if one.number > self._seen]
 
-        await eventually(lambda: bool(fresh()), within=within)
+        await eventually(lambda: bool(fresh()), within=90)
         one = fresh()[0]
         self._seen = one.number
         return one
@@ -62,7 +62,10 @@ class World:
     async def client(self, **variables: str) -> AsyncGenerator[httpx.AsyncClient]:
         gateway = gateway_process(self._services, self._vhost, self._folder)
         base = f"{url_of(gateway)}/v1/auth"
-        async with running(self.auth(**variables), gateway), httpx.AsyncClient(base_url=base) as client:
+        async with (
+            running(self.auth(**variables), gateway),
+            httpx.AsyncClient(base_url=base, timeout=60) as client,
+        ):
             yield client
 
 
@@ -76,6 +79,15 @@ async def signed_in(client: httpx.AsyncClient, **other: str) -> dict[str, str]:
     answer = await client.post("/login", json=BY_PASSWORD | other)
     assert answer.status_code == 200, answer.text
     return {"authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def refused(client: httpx.AsyncClient, bearer: dict[str, str]) -> None:
+    """Wait until the gateway has heard that the session is over."""
+
+    async def ended() -> bool:
+        return "auth.session_ended" in (await client.get("/me", headers=bearer)).text
+
+    await eventually(ended)
 
 
 @pytest.fixture
@@ -98,7 +110,7 @@ async def test_a_forgotten_password_is_replaced_in_the_clients_language(world: W
         body = {"request_id": asked.json()["request_id"], "code": code_in(letter)}
         answer = await client.post("/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD})
         assert (answer.status_code, answer.content) == (204, b"")
-        assert (await client.get("/me", headers=before)).json()["code"] == "auth.session_ended"
+        await refused(client, before)
         assert (await client.post("/login", json=BY_PASSWORD)).status_code == 401
         await signed_in(client, password=NEW_PASSWORD)
         again = await client.post("/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD})
@@ -152,7 +164,8 @@ async def test_nobody_learns_whether_an_address_has_an_account(world: World) -> 
             assert len({len(one.content) for one in answers}) == 1
 
 
-async def test_who_asks_too_often_is_told_when_to_come_back(world: World) -> None:
+async def test_who_asks_too_often_is_told_when_to_come_back(world: World, services: SessionServices) -> None:
+    services.redis.flush()
     async with world.client(AUTH_MAIL_ADDRESS_PER_HOUR="1") as client:
         body = {"email": "no@example.com"}
         assert (await client.post("/code", json=body)).status_code == 202
@@ -168,7 +181,7 @@ async def test_a_letter_outlives_the_process_that_was_to_send_it(
     first, sink = world.auth(AUTH_SMTP_TIMEOUT="1"), services.mail
     base = f"{url_of(gateway)}/v1/auth"
     first.start()  # the gateway is ready once it has heard from it
-    async with running(gateway), httpx.AsyncClient(base_url=base) as client:
+    async with running(gateway), httpx.AsyncClient(base_url=base, timeout=60) as client:
         assert (await client.post("/register", json=ANN)).status_code == 201
         sink.kill()
         asked = await client.post("/password/reset", json={"email": ANN["email"]})
@@ -176,7 +189,7 @@ async def test_a_letter_outlives_the_process_that_was_to_send_it(
         await first.ended()
         sink.start()
         async with running(world.auth(AUTH_SMTP_TIMEOUT="1")):
-            letter = await world.letters.next(within=30)
+            letter = await world.letters.next()
             body = {"request_id": asked.json()["request_id"], "code": code_in(letter)}
             confirmed = await client.post(
                 "/password/reset/confirm", json={**body, "new_password": NEW_PASSWORD}
