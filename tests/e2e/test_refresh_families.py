@@ -23,12 +23,7 @@ from tests.fixtures.database import MigratedDatabase
 from tests.fixtures.platform import auth_process, running
 from tests.fixtures.services import SessionServices, Vhost
 
-GRACE = 5
-SETTINGS = {
-    "AUTH_HASH_MEMORY": "7168",
-    "AUTH_HASH_PASSES": "1",
-    "AUTH_REFRESH_GRACE_SECONDS": str(GRACE),
-}
+SETTINGS = {"AUTH_HASH_MEMORY": "7168", "AUTH_HASH_PASSES": "1"}
 
 
 @dataclass
@@ -48,11 +43,18 @@ class World:
 
 
 @pytest.fixture
+def grace() -> int:
+    """Seconds for which a token that was just used is graced: more than any scene takes on a busy machine."""
+    return 300
+
+
+@pytest.fixture
 async def world(
-    services: SessionServices, vhost: Vhost, database: MigratedDatabase, tmp_path: Path
+    services: SessionServices, vhost: Vhost, database: MigratedDatabase, tmp_path: Path, grace: int
 ) -> AsyncIterator[World]:
     """An account at two processes."""
-    processes = [auth_process(services, vhost, database, tmp_path, **SETTINGS) for _ in range(2)]
+    settings = {**SETTINGS, "AUTH_REFRESH_GRACE_SECONDS": str(grace)}
+    processes = [auth_process(services, vhost, database, tmp_path, **settings) for _ in range(2)]
     revoked: list[SessionsRevoked] = []
 
     async def hear(event: SessionsRevoked) -> None:
@@ -88,10 +90,18 @@ async def test_parallel_refreshes_give_everybody_the_same_pair_and_sign_nobody_o
 
 async def test_a_lost_answer_signs_nobody_out(world: World) -> None:
     async with LiveRows.watched(world.database) as rows:
-        at_once = await world.scenes.lost_answers(5, 10, wait=0)
-        assert await world.ended() == []
-        later = await world.scenes.lost_answers(5, 10, wait=GRACE + 0.1)
-    assert (at_once.faults, later.faults, rows.wrong) == (0, 0, 0)
+        played = await world.scenes.lost_answers(5, 10, wait=0)
+    assert (played.faults, rows.wrong) == (0, 0)
+    assert await world.ended() == []
+
+
+@pytest.mark.parametrize("grace", [5])
+async def test_an_answer_that_was_lost_for_longer_than_the_grace_signs_nobody_out_either(
+    world: World, grace: int
+) -> None:
+    async with LiveRows.watched(world.database) as rows:
+        played = await world.scenes.lost_answers(5, 10, wait=grace + 0.1)
+    assert (played.faults, rows.wrong) == (0, 0)
     # Only the answers that were lost, and came back after their time, ended their sessions.
     assert await world.ended() == ["refresh_reused"] * 5
 
