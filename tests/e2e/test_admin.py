@@ -34,6 +34,7 @@ CLAIMS = claims_operation("billing.claims")
 
 async def sign_in(http: httpx.AsyncClient, login: str) -> dict[str, str]:
     tokens = await http.post("/v1/auth/login", json={"login": login, "password": PASSWORD})
+    assert tokens.status_code == 200, tokens.text
     return {"authorization": f"Bearer {tokens.json()['access_token']}"}
 
 
@@ -46,7 +47,7 @@ async def make_admin(database: MigratedDatabase, email: str) -> None:
 
 @pytest.fixture
 async def http(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=platform.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60) as client:
         yield client
 
 
@@ -116,11 +117,15 @@ async def test_a_service_adds_claims_and_decides_nothing(
     bus = await RabbitBus.open(BrokerSettings.model_validate({"url": vhost.url}), name="billing")
     await bus.declare(served(table))
     await bus.serve(table)
-    hook = {"AUTH_CLAIMS_OPERATION": CLAIMS.name, "AUTH_CLAIMS_REQUIRED": "true"}
+    hook = {
+        "AUTH_CLAIMS_OPERATION": CLAIMS.name,
+        "AUTH_CLAIMS_REQUIRED": "true",
+        "AUTH_CLAIMS_TIMEOUT": "5",  # s, as long as may be: a busy machine is no broken service
+    }
     auth = auth_process(services, vhost, database, tmp_path, **hook)
     gateway = gateway_process(services, vhost, tmp_path)
     try:
-        async with running(auth, gateway), httpx.AsyncClient(base_url=url_of(gateway), timeout=30) as http:
+        async with running(auth, gateway), httpx.AsyncClient(base_url=url_of(gateway), timeout=60) as http:
             ann = (await http.post("/v1/auth/register", json=ANN)).json()["id"]
             login = {"login": ANN["email"], "password": PASSWORD}
             tokens = (await http.post("/v1/auth/login", json=login)).json()

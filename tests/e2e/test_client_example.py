@@ -20,7 +20,7 @@ PAGE = DOCS / "how-to" / "subscribe-from-a-client.md"
 async def test_it_signs_in_calls_an_operation_and_hears_the_first_publication(
     platform: Platform, vhost: Vhost
 ) -> None:
-    async with httpx.AsyncClient(base_url=platform.url, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60) as http:
         person = {"email": EMAIL, "password": PASSWORD}
         assert (await http.post("/v1/auth/register", json=person)).status_code == 201
     environment = {**os.environ, "GATEWAY": platform.url, "LOGIN": EMAIL, "PASSWORD": PASSWORD}
@@ -29,7 +29,7 @@ async def test_it_signs_in_calls_an_operation_and_hears_the_first_publication(
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(180):
             connected = await process.stdout.readline()
             await asyncio.to_thread(publish_as_anybody, vhost.url, "public:news", {"title": "first"})
             heard = await process.stdout.read()

@@ -25,7 +25,7 @@ PERSON = {"email": "ann@example.com", "password": "seven green bottles"}
 
 async def token(url: str) -> str:
     """The access token of a new session."""
-    async with httpx.AsyncClient(base_url=url) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=60) as client:
         await client.post("/v1/auth/register", json=PERSON)
         tokens = await client.post(
             "/v1/auth/login", json={"login": PERSON["email"], "password": PERSON["password"]}
@@ -61,7 +61,7 @@ async def contradictions(url: str, folder: Path, *arguments: str) -> str:
         stdout=PIPE,
         stderr=STDOUT,
     )
-    async with asyncio.timeout(300):
+    async with asyncio.timeout(600):
         output, _ = await process.communicate()
     return output.decode() if process.returncode else ""
 

@@ -22,7 +22,7 @@ GRANT = {"grant_type": "client_credentials"}
 
 @pytest.fixture
 async def http(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=platform.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60) as client:
         yield client
 
 
@@ -55,7 +55,7 @@ async def test_an_api_key_opens_both_doors_until_it_is_revoked(
         refused = await http.request(method, path, headers=program)
         assert (path, refused.status_code, refused.json()["code"]) == (path, 403, "auth.forbidden")
     address = platform.url.replace("http", "ws") + "/connection/websocket"
-    async with asyncio.timeout(30), connect(address, proxy=None) as socket:
+    async with asyncio.timeout(90), connect(address, proxy=None) as socket:
         assert await connected(socket, key)
         gone = await http.delete(f"/v1/auth/api-keys/{made.json()['id']}", headers=owner)
         assert gone.status_code == 204
@@ -68,7 +68,7 @@ async def test_an_api_key_opens_both_doors_until_it_is_revoked(
         return (await http.get("/v1/auth/me", headers=program)).status_code == 401
 
     await eventually(refuses)
-    async with asyncio.timeout(30), connect(address, proxy=None) as socket:
+    async with asyncio.timeout(90), connect(address, proxy=None) as socket:
         with pytest.raises(ConnectionClosed):
             await connected(socket, key)
 

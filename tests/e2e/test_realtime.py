@@ -34,7 +34,7 @@ def publish_as_anybody(url: str, channel: str, body: object) -> None:
 @pytest.fixture
 async def http(platform: Platform) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the gateway over HTTP."""
-    async with httpx.AsyncClient(base_url=platform.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60) as client:
         yield client
 
 
@@ -78,7 +78,7 @@ async def test_an_event_reaches_a_signed_in_user_until_the_session_ends(
 
 
 async def test_an_operation_can_be_called_over_the_socket(platform: Platform, tokens: dict[str, str]) -> None:
-    client = Client(address(platform), token=tokens["access_token"], proxy=None)
+    client = Client(address(platform), token=tokens["access_token"], timeout=60, proxy=None)
     await client.connect()
 
     answered = await client.rpc("auth.me", None)

@@ -86,7 +86,7 @@ class World:
         self.ledger.open()
 
 
-async def until(condition: Callable[[], bool], within: float = 60) -> None:
+async def until(condition: Callable[[], bool], within: float = 180) -> None:
     async with asyncio.timeout(within):
         while not condition():  # ruff: ignore[async-busy-wait] - processes far away make it true
             await asyncio.sleep(0.02)
@@ -97,7 +97,7 @@ def address_of(gateway: ServiceProcess) -> str:
 
 
 async def signed_in(gateway: ServiceProcess) -> str:
-    async with httpx.AsyncClient(base_url=url_of(gateway), timeout=30) as http:
+    async with httpx.AsyncClient(base_url=url_of(gateway), timeout=60) as http:
         assert (await http.post("/v1/auth/register", json=ACCOUNT)).status_code == 201
         login = {"login": ACCOUNT["email"], "password": ACCOUNT["password"]}
         token: str = (await http.post("/v1/auth/login", json=login)).json()["access_token"]

@@ -50,7 +50,7 @@ async def gateways(
 
 @pytest.fixture
 async def back_end(gateways: list[str]) -> AsyncIterator[BackEnd]:
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         yield BackEnd(http, gateways[0])
 
 

@@ -41,7 +41,7 @@ async def test_clients_behind_a_trusted_proxy_are_throttled_one_by_one(
     services.redis.flush()
     auths = [auth_process(services, vhost, database, tmp_path, **THROTTLES) for _ in range(2)]
     gateway = gateway_process(services, vhost, tmp_path, GATEWAY_TRUSTED_PROXIES="127.0.0.1")
-    async with running(*auths, gateway), httpx.AsyncClient(base_url=url_of(gateway), timeout=15) as client:
+    async with running(*auths, gateway), httpx.AsyncClient(base_url=url_of(gateway), timeout=60) as client:
         account = {"email": "eve@example.com", "password": PASSWORD}
         registered = [
             await client.post("/v1/auth/register", json=account, headers={"x-forwarded-for": "192.0.2.1"})
@@ -81,7 +81,7 @@ async def test_without_redis_sign_ins_go_on_and_are_throttled_and_the_service_sa
     server.flush()
     auth = auth_process(services, vhost, database, tmp_path, **THROTTLES)
     gateway = gateway_process(services, vhost, tmp_path, GATEWAY_TRUSTED_PROXIES="127.0.0.1")
-    async with running(auth, gateway), httpx.AsyncClient(base_url=url_of(gateway), timeout=15) as client:
+    async with running(auth, gateway), httpx.AsyncClient(base_url=url_of(gateway), timeout=60) as client:
         account = {"email": "eve@example.com", "password": PASSWORD}
         assert (await client.post("/v1/auth/register", json=account)).status_code == 201
         await asyncio.to_thread(server.stop)
