@@ -82,10 +82,17 @@ class Foreground:
 
     def _composed(self) -> Platform:
         """What is to run, with the port where clients come in held for it."""
-        door = self._free_door()
-        self._reservation = reserve(door.port, door.host)
+        door = self._held_door()
         self._platform = Platform(self._environment, self._local, door, self._workers)
         return self._platform
+
+    def _held_door(self) -> Door:
+        """A free door, of which another `up` that starts at the same time is not given the port."""
+        while True:
+            door = self._free_door()
+            self._reservation = reserve(door.port, door.host)
+            if self._reservation or is_free(door.port, door.host):
+                return door
 
     def _free_door(self) -> Door:
         """The door with a port that is free now; LocalError when the user asked for one that is not."""

@@ -69,8 +69,23 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 def reserve(port: int, host: str = "127.0.0.1") -> socket.socket | None:
     """Hold a free port, without listening, for children that share it (SO_REUSEPORT); None when it cannot be held.
 
-    Whoever looks whether the port is free finds it taken, also before the children listen and while one restarts.
+    Whoever looks whether the port is free finds it taken, also before the children listen and while one restarts. Of two
+    who come at the same time one gets it.
     """
+    holder = socket.socket(_family(host))
+    try:
+        holder.bind((host, port))  # alone: whoever allowed others would be let in beside another holder
+    except OSError:
+        holder.close()
+        return _reserve_beside_lingering(port, host)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return holder
+
+
+def _reserve_beside_lingering(port: int, host: str) -> socket.socket | None:
+    """Hold a port on which nothing is left but connections of our earlier servers, in TIME_WAIT."""
+    if not is_free(port, host):
+        return None
     holder = socket.socket(_family(host))
     holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:

@@ -121,6 +121,13 @@ def test_wiping_leaves_nothing(tmp_path: Path) -> None:
     assert not state.folder.exists()
 
 
+def test_a_port_is_held_by_one_at_a_time() -> None:
+    holder = reserve(free_port())
+    assert holder is not None
+    with holder:
+        assert reserve(port_of(holder)) is None
+
+
 def test_a_held_port_is_taken_for_everyone_but_those_who_share_it() -> None:
     port = free_port()
     holder = reserve(port)
