@@ -122,11 +122,12 @@ class Foreground:
             process.spawn()
         for process in processes:
             self._await(process)
-        record = platform.record(os.getpid(), ready=True)
-        record.write(self._local.state)
+        record = platform.record(os.getpid(), ready=False)
+        record.write(self._local.state)  # before the words, whose reader may ask for the status at once
         show_addresses(record)
         required = self._environment.get("AUTH_EMAIL_VERIFICATION") == "required"
         show_first_steps(record, verified_first=required)
+        platform.record(os.getpid(), ready=True).write(self._local.state)
 
     def _await(self, service: Service) -> None:
         with waiting(service.name):

@@ -28,6 +28,7 @@ class RunRecord(BaseModel):
 
     pid: int
     ready: bool
+    """Whether everything runs and `up` has said where: who started it detached waits for both."""
     parts: dict[str, Part] = {}
     variables: dict[str, str] = {}
     """What an operator's command must be told to reach the same platform."""
