@@ -18,7 +18,8 @@ from libs.local.records import Records
 
 _DATA_OF_ROOT = Path("/var/lib/gatehouse")
 _OWNER_FILE = "folder"  # says in root's data which folder it belongs to
-_PATIENCE_SECONDS = 0.5  # somebody who only looks whether the state is owned holds the lock for a moment
+_PATIENCE_SECONDS = 2.0
+"""Who only looks whether the state is owned holds the lock for a moment, which a busy machine makes long."""
 
 
 class State:
@@ -148,8 +149,17 @@ class State:
 
 def orphaned(below: Path) -> list[State]:
     """The states whose folder was below this one and is gone, while their data, which lies elsewhere, is not."""
-    owners = [Path(file.read_text("utf-8")) for file in _DATA_OF_ROOT.glob(f"*/{_OWNER_FILE}")]
-    return [State(folder) for folder in owners if folder.is_relative_to(below) and not folder.exists()]
+    owners = [_owner(file) for file in _DATA_OF_ROOT.glob(f"*/{_OWNER_FILE}")]
+    return [
+        State(folder) for folder in owners if folder and folder.is_relative_to(below) and not folder.exists()
+    ]
+
+
+def _owner(file: Path) -> Path | None:
+    try:
+        return Path(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return None  # wiped by its owner since it was listed
 
 
 def _locked(lock: int, kind: int) -> bool:
