@@ -10,7 +10,8 @@ from libs.local.child import Child, Command, spawn
 from libs.local.errors import NotReadyError
 from libs.local.state import State
 
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
+"""One that ends is noticed at once; RabbitMQ takes 6 s, and many times that where no core is free."""
 _POLL_SECONDS = 0.03
 _LOG_LINES_SHOWN = 12
 
