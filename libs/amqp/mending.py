@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 class Mender:
     """Owns one task per broken thing; each ends when its thing is whole, is given up, or the mender closes.
 
-    A queue whose home node is down is waited for. A queue that is gone is declared again with its bindings,
-    if this connection had declared it.
+    A queue whose home node is down is waited for. A queue that is gone is declared again with its bindings and
+    their exchanges, if this connection had declared it.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Mender:
             await asyncio.sleep(delay)
             await self._connected()
             try:
-                missing = await self._restore(missing)
+                missing = await self._restore(missing.with_what_goes_along(self._topology))
             except AmqpError as error:
                 logger.warning("what is missing could not be declared: %s", error)
             if not missing:
@@ -105,4 +105,4 @@ class Mender:
     async def _restore_queue(self, name: str) -> None:
         queue = self._topology.queues.get(name)
         if queue is not None:
-            await self._restore(Missing(queues=[queue], bindings=self._topology.bindings_to(name)))
+            await self._restore(Missing(queues=[queue]).with_what_goes_along(self._topology))

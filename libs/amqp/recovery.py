@@ -29,6 +29,21 @@ class Missing:
         """Everything that a connection has declared."""
         return cls(list(topology.exchanges.values()), list(topology.queues.values()), topology.bindings)
 
+    def with_what_goes_along(self, topology: Topology) -> Self:
+        """This, and what may have gone meanwhile because this was missing.
+
+        Whatever stood in a queue's place takes the bindings along when it is deleted; an auto-delete exchange goes with its
+        last binding.
+        """
+        bindings = {each.identity: each for each in self.bindings}
+        for queue in self.queues:
+            bindings |= {each.identity: each for each in topology.bindings_to(queue.name)}
+        exchanges = {each.name: each for each in self.exchanges}
+        for name in (each.source for each in bindings.values()):
+            if name in topology.exchanges:
+                exchanges[name] = topology.exchanges[name]
+        return type(self)(list(exchanges.values()), self.queues, list(bindings.values()))
+
     def __bool__(self) -> bool:
         return bool(self.exchanges or self.queues or self.bindings)
 

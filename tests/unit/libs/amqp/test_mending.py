@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from pamqp import commands
 
-from libs.amqp import AmqpError, Backoff, Binding, ConnectionLost, DeclaredQueue, Delivery, Queue
+from libs.amqp import AmqpError, Backoff, Binding, ConnectionLost, DeclaredQueue, Delivery, Exchange, Queue
 from libs.amqp.channel_protocol import ChannelProtocol
 from libs.amqp.errors import refusal
 from libs.amqp.mending import Mender
@@ -25,6 +25,7 @@ class Workshop:
     def __init__(self) -> None:
         self.topology = Topology()
         self.topology.queues["q"] = DeclaredQueue(Queue(name="q"), "q", 0, 0)
+        self.topology.exchanges["x"] = Exchange(name="x", auto_delete=True)
         self.topology.bind(Binding(source="x", destination="q"))
         self.restored: list[Missing] = []
         self.outcomes: list[Missing | AmqpError] = []
@@ -60,7 +61,7 @@ class Workshop:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # ruff: ignore[async-busy-wait] - a task of the subject makes it true
             await asyncio.sleep(0.001)
 
@@ -82,6 +83,7 @@ class TestConsumers:
         (missing,) = workshop.restored
         assert [queue.name for queue in missing.queues] == ["q"]
         assert [binding.source for binding in missing.bindings] == ["x"]
+        assert [exchange.name for exchange in missing.exchanges] == ["x"]
 
     async def test_a_queue_whose_home_node_is_down_is_waited_for(self, workshop: Workshop) -> None:
         workshop.revive(_DOWN)
@@ -151,7 +153,18 @@ class TestTopology:
         workshop.mender.complete(missing)
         await until(lambda: len(workshop.restored) == 3)
 
-        assert all(each is missing for each in workshop.restored)
+        assert all(each.queues == missing.queues for each in workshop.restored)
+
+    async def test_a_queue_comes_with_its_bindings_and_they_with_their_exchanges(
+        self, workshop: Workshop
+    ) -> None:
+        """They were there when the queue was refused, and have gone with what stood in its place."""
+        workshop.mender.complete(Missing(queues=list(workshop.topology.queues.values())))
+        await until(lambda: len(workshop.restored) == 1)
+
+        (tried,) = workshop.restored
+        assert [exchange.name for exchange in tried.exchanges] == ["x"]
+        assert tried.bindings == workshop.topology.bindings
 
     async def test_a_new_loss_replaces_what_was_missing(self, workshop: Workshop) -> None:
         workshop.online.clear()
@@ -164,4 +177,4 @@ class TestTopology:
         workshop.mender.complete(Missing())
         await asyncio.sleep(0.01)
 
-        assert workshop.restored == [bindings]
+        assert [(one.queues, one.bindings) for one in workshop.restored] == [((), bindings.bindings)]
