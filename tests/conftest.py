@@ -1,6 +1,6 @@
 """The fixtures that every test may ask for."""
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.fixtures.accounts import auth
 from tests.fixtures.database import database, migrated_template
@@ -26,5 +26,5 @@ __all__ = [
 ]
 
 # A busy machine is no defect: no test asserts how long something takes, and neither does hypothesis.
-settings.register_profile("gatehouse", deadline=None)
+settings.register_profile("gatehouse", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gatehouse")
