@@ -105,7 +105,7 @@ async def test_outcomes_come_by_callback_or_by_confirmation() -> None:
     line.says(commands.Basic.Ack(2, True))
 
     assert told == [None]
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(30):
         await confirmation
 
 

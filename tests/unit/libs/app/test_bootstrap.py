@@ -169,7 +169,7 @@ async def test_a_start_cancelled_half_way_closes_what_it_opened_in_reverse() -> 
             pytest.fail("it must not start")
 
     starting = asyncio.create_task(start())
-    await asyncio.wait_for(recorder.hanging.wait(), 5)
+    await asyncio.wait_for(recorder.hanging.wait(), 30)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting

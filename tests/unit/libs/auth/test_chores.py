@@ -12,7 +12,7 @@ async def test_a_chore_comes_again() -> None:
         done.release()
 
     chores = Chores(Chore("work", work, 0.001)).start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for _ in range(3):
             await done.acquire()
     await chores.stop()
@@ -29,7 +29,7 @@ async def test_a_chore_that_fails_comes_again_and_the_others_too() -> None:
         done.release()
 
     chores = Chores(Chore("fail", fail, 0.001), Chore("work", work, 0.001)).start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         for _ in range(3):
             await tried.acquire()
             await done.acquire()

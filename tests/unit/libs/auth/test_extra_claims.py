@@ -33,12 +33,12 @@ class Billing:
         return ExtraClaims.model_construct(claims=answer)
 
 
-async def source(billing: Billing, **settings: Any) -> ExtraClaimsSource:
+async def source(billing: Billing, *, timeout: float = 5, **settings: Any) -> ExtraClaimsSource:
     bus = MemoryBus()
     table = Handlers("billing")
     table.on(claims_operation(NAME), billing.claims)
     await bus.serve(table)
-    return ExtraClaimsSource(ClaimsSettings(operation=NAME, timeout=0.05, **settings), bus)
+    return ExtraClaimsSource(ClaimsSettings(operation=NAME, timeout=timeout, **settings), bus)
 
 
 async def test_the_service_is_told_for_whom() -> None:
@@ -50,13 +50,13 @@ async def test_the_service_is_told_for_whom() -> None:
 
 @pytest.mark.parametrize("answer", ["late", {"plan": "x" * 1024}, ["no", "object"]])
 async def test_without_a_fit_answer_there_are_none(answer: Any) -> None:
-    assert await (await source(Billing(answer))).of(ACCOUNT, SESSION, "") is None
+    assert await (await source(Billing(answer), timeout=0.05)).of(ACCOUNT, SESSION, "") is None
 
 
 @pytest.mark.parametrize("answer", ["late", {"plan": "x" * 1024}])
 async def test_where_they_are_required_it_is_refused(answer: Any) -> None:
     with pytest.raises(Unavailable) as refused:
-        await (await source(Billing(answer), required=True)).of(ACCOUNT, SESSION, "")
+        await (await source(Billing(answer), timeout=0.05, required=True)).of(ACCOUNT, SESSION, "")
     assert (refused.value.status, refused.value.retry_after) == (503, 1)
 
 

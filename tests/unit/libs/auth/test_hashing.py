@@ -13,7 +13,7 @@ from libs.messaging import Deadline, Overloaded
 
 @pytest.fixture
 async def pool() -> AsyncIterator[HashPool]:
-    made = HashPool(threads=1, max_wait=0.05)
+    made = HashPool(threads=1, max_wait=1)
     yield made
     await made.close()
 
@@ -27,12 +27,12 @@ class Work:
 
     def __call__(self) -> str:
         self.begun.set()
-        assert self.end.wait(10)
+        assert self.end.wait(30)
         return "done"
 
 
 async def begun(work: Work) -> None:
-    assert await asyncio.to_thread(work.begun.wait, 10)
+    assert await asyncio.to_thread(work.begun.wait, 30)
 
 
 def test_it_is_as_wide_as_the_cores() -> None:
@@ -83,7 +83,7 @@ async def test_a_cancelled_caller_does_not_free_the_place_before_the_thread_is_f
     with pytest.raises(Overloaded):
         await pool.run(lambda: "too early")
     work.end.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             try:
                 assert await pool.run(lambda: "done") == "done"
@@ -118,7 +118,7 @@ async def test_a_caller_who_goes_away_while_it_waits_leaves_no_work(pool: HashPo
 
 
 async def test_what_waits_when_it_closes_is_refused() -> None:
-    pool = HashPool(threads=1, max_wait=10)
+    pool = HashPool(threads=1, max_wait=30)
     work = Work()
     running = asyncio.create_task(pool.run(work))
     await begun(work)
@@ -135,7 +135,7 @@ async def test_what_waits_when_it_closes_is_refused() -> None:
 async def test_threads_with_cores_of_their_own_leave_the_others_to_the_event_loop() -> None:
     before = os.sched_getaffinity(0)
     first, others = min(before), before - {min(before)}
-    pool = HashPool(threads=0, max_wait=10, own={first})
+    pool = HashPool(threads=0, max_wait=30, own={first})
     try:
         assert pool.threads == 1
         assert await pool.run(lambda: os.sched_getaffinity(0)) == {first}

@@ -150,8 +150,8 @@ class Door:
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until the condition holds, for at most five seconds."""
-    async with asyncio.timeout(5):
+    """Wait until the condition holds, for at most half a minute."""
+    async with asyncio.timeout(30):
         while True:
             if await condition():
                 return

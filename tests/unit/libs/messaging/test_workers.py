@@ -30,7 +30,7 @@ class TestWork:
         workers: Workers[int] = Workers()
         for value in range(5):
             workers.start(after_a_while(value), done=results.append)
-        await workers.finish(5)
+        await workers.finish(30)
 
         assert sorted(filter(None, results)) == [1, 2, 3, 4]
 
@@ -47,11 +47,11 @@ class TestWork:
             workers.start(held(), done=results.put_nowait)
         workers.start(at_once(1), done=results.put_nowait)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await results.get() == 1
             gate.set()
             assert [await results.get() for _ in range(3)] == [0, 0, 0]
-        await workers.finish(5)
+        await workers.finish(30)
 
     async def test_work_that_does_not_wait_shares_one_task(self) -> None:
         tasks: list[asyncio.Task[object] | None] = []
@@ -59,7 +59,7 @@ class TestWork:
         workers: Workers[asyncio.Task[object] | None] = Workers()
         for _ in range(20):
             workers.start(who(), done=tasks.append)
-        await workers.finish(5)
+        await workers.finish(30)
 
         assert len(tasks) == 20
         assert len(set(tasks)) == 1
@@ -76,7 +76,7 @@ class TestWork:
         workers: Workers[int] = Workers()
         workers.start(at_once(1), done=fail)
         workers.start(at_once(2), done=results.append)
-        await workers.finish(5)
+        await workers.finish(30)
 
         assert results == [2]
         assert failures == ["the callback's own"]
@@ -111,12 +111,12 @@ class TestStop:
         workers: Workers[str] = Workers()
 
         workers.start(asyncio.sleep(60, "late"), done=results.put_nowait, within=0.02)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await results.get() is None
-        workers.start(asyncio.sleep(0.01, "in time"), done=results.put_nowait, within=5)
-        async with asyncio.timeout(5):
+        workers.start(asyncio.sleep(0.01, "in time"), done=results.put_nowait, within=30)
+        async with asyncio.timeout(30):
             assert await results.get() == "in time"
-        await workers.finish(5)
+        await workers.finish(30)
 
     async def test_a_worker_whose_work_ignored_its_deadline_is_not_stopped_later(self) -> None:
         results: asyncio.Queue[str | None] = asyncio.Queue()
@@ -130,12 +130,12 @@ class TestStop:
 
         workers: Workers[str] = Workers()
         workers.start(stubborn(), done=results.put_nowait, within=0.02)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await results.get() == "answered all the same"
         workers.start(asyncio.sleep(0.01, "in time"), done=results.put_nowait)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await results.get() == "in time"
-        await workers.finish(5)
+        await workers.finish(30)
 
     async def test_work_that_ignores_the_end_is_waited_for_once(self) -> None:
         results: list[str | None] = []
@@ -150,7 +150,7 @@ class TestStop:
         workers: Workers[str] = Workers()
         workers.start(stubborn(), done=results.append)
         await asyncio.sleep(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await workers.finish(0.01)
 
         assert results == ["answered all the same"]
@@ -170,7 +170,7 @@ class TestContext:
         workers: Workers[str] = Workers()
         for work in (leaves(), looks(), leaves(), looks()):
             workers.start(work, done=seen.append)
-        await workers.finish(5)
+        await workers.finish(30)
 
         assert seen == ["something", "nothing", "something", "nothing"]
 
@@ -186,7 +186,7 @@ class TestContext:
 
         workers: Workers[str] = Workers()
         await asyncio.create_task(start())
-        await workers.finish(5)
+        await workers.finish(30)
 
         assert seen == ["nothing"]
 
@@ -198,7 +198,7 @@ class TestForeignCancel:
 
         workers: Workers[object] = Workers()
         workers.start(who(), done=results.put_nowait)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             task = await results.get()
             for _ in range(rests):
                 await asyncio.sleep(0)
@@ -207,7 +207,7 @@ class TestForeignCancel:
             task.cancel()
             workers.start(at_once(2), done=results.put_nowait)
             assert [await results.get(), await results.get()] == [1, 2]
-        await workers.finish(5)
+        await workers.finish(30)
 
     async def test_one_that_ends_as_all_is_finished_is_told_once(self) -> None:
         async def leaves() -> str:
@@ -219,7 +219,7 @@ class TestForeignCancel:
         workers: Workers[str] = Workers()
         for _ in range(3):
             workers.start(leaves(), done=results.append)
-        async with asyncio.timeout(5):
-            await workers.finish(5)
+        async with asyncio.timeout(30):
+            await workers.finish(30)
 
         assert results == ["left"] * 3

@@ -26,7 +26,7 @@ class Line:
 
 async def process(broker: MemoryBroker) -> Emulation:
     """A process that takes commands."""
-    emulation = Emulation(MemoryBus(broker), timeout=1.0)
+    emulation = Emulation(MemoryBus(broker), timeout=30.0)
     await emulation.start()
     return emulation
 
@@ -37,7 +37,7 @@ def broker() -> MemoryBroker:
 
 
 async def test_commands_reach_a_session_of_the_same_process_without_the_broker() -> None:
-    emulation, line = Emulation(MemoryBus(), timeout=1.0), Line()
+    emulation, line = Emulation(MemoryBus(), timeout=30.0), Line()
     path = emulation.new_path()
     with emulation.leading(path, line):
         await emulation.bring(path, b"{}")
@@ -46,7 +46,7 @@ async def test_commands_reach_a_session_of_the_same_process_without_the_broker()
 
 
 def test_a_process_has_one_queue_and_that_bears_its_name() -> None:
-    emulation = Emulation(MemoryBus(), timeout=1.0)
+    emulation = Emulation(MemoryBus(), timeout=30.0)
     queues = [queue.name for queue in served(emulation.handlers).queues]
 
     assert queues == [f"gatehouse.rpc.gateway.{emulation.node}"]
@@ -107,7 +107,7 @@ async def test_a_session_that_has_enough_to_do_says_so_everywhere(broker: Memory
 
 async def test_without_the_broker_nobody_knows_whether_the_session_is_there() -> None:
     bus = MemoryBus()
-    emulation = Emulation(bus, timeout=1.0)
+    emulation = Emulation(bus, timeout=30.0)
     await bus.close()
 
     with pytest.raises(Unavailable):
@@ -141,7 +141,7 @@ class _Silent(MemoryBus):
 
 def test_paths_cannot_be_guessed_nor_taken_for_another() -> None:
     bus: Bus = MemoryBus()
-    emulations = [Emulation(bus, timeout=1.0) for _ in range(2)]
+    emulations = [Emulation(bus, timeout=30.0) for _ in range(2)]
     paths = {emulation.new_path() for emulation in emulations for _ in range(100)}
 
     assert len({path.session for path in paths}) == 200

@@ -47,7 +47,7 @@ class Browser:
         return b"".join(message["body"] for message in self.sent)
 
     async def until(self, text: bytes) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while text not in self.body:  # ruff: ignore[async-busy-wait] - the session's own turns
                 await asyncio.sleep(0)
 
@@ -100,7 +100,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(node: Node) -> None:
         browser.connection.write(b"x" * 60)
         await asyncio.sleep(0)
         closed.append(browser.session.closed)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await serving
 
     assert closed[0] is False

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from libs.auth.mail import codes
@@ -5,9 +7,17 @@ from libs.auth.sealing import SealBroken
 
 
 def test_a_code_has_eight_digits_and_none_is_like_another() -> None:
-    made = {codes.new_code() for _ in range(200)}
+    made = {codes.new_code(codes.SHORT) for _ in range(200)}
     assert all(len(code) == 8 and code.isdecimal() for code in made)
     assert len(made) > 190
+
+
+def test_a_long_code_needs_no_count() -> None:
+    assert math.log2(10**codes.LONG) > 64
+    code = codes.new_code(codes.LONG)
+    assert len(code) == 20
+    assert codes.shown(code).count(" ") == 4
+    assert codes.typed(codes.shown(code)) == code
 
 
 @pytest.mark.parametrize("typed", ["1234 5678", "12345678", " 1234-5678\n", "1 2 3 4 5 6 7 8"])
