@@ -55,7 +55,7 @@ class AddressChange:
         who = SignedIn.of(caller)
         if request.password is not None:
             await self._proof.by(who, request.password, caller)
-        await self._requests.admit(Purpose.CHANGE, request.email, caller)
+        digits = await self._requests.admit(Purpose.CHANGE, request.email, caller)
         async with self._storage.transaction() as stored:
             if request.password is None:
                 await self._recent.expect(stored, who)
@@ -63,7 +63,9 @@ class AddressChange:
             if mine is None:
                 raise SessionEnded
             taken = await stored.owners.by_address(request.email)
-            sent = await self._requests.open(stored, self._asked(request, mine, taken, caller), caller)
+            sent = await self._requests.open(
+                stored, self._asked(request, mine, taken, caller), digits, caller
+            )
         self._post.posted()
         return sent
 

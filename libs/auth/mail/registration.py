@@ -52,13 +52,13 @@ class Registration:
         """
         about = tuple(one for one in (request.email, request.username) if one)
         await self._passwords.check_new(request.password, about=about)
-        await self._requests.admit(Purpose.REGISTER, request.email, caller)
+        digits = await self._requests.admit(Purpose.REGISTER, request.email, caller)
         password_hash = await self._passwords.hash(request.password, caller.deadline)
         async with self._storage.transaction() as stored:
             await stored.administered.add(UUID(new_message_id()), request.email, None, self._clock.now())
             owner = await stored.owners.by_address(request.email)
             sent = await self._requests.open(
-                stored, self._asked(request, password_hash, owner, caller), caller
+                stored, self._asked(request, password_hash, owner, caller), digits, caller
             )
         self._post.posted()
         return sent

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -38,10 +39,6 @@ class Purpose(StrEnum):
     RESET = "reset"
     CODE = "code"
     CHANGE = "change"
-
-
-_BY_THE_OWNER = frozenset({Purpose.VERIFY, Purpose.CHANGE})
-"""Only who is signed in can ask for these: strangers cannot use up their guesses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +91,27 @@ class Requests:
         self._rates = rates
         self._settings = settings
         self._clock = clock
-        # NIST SP 800-63B, section 3.2.2, allows 100 failures in a row.
+        # NIST SP 800-63B, section 3.2.2, allows 100 failures in a row for what has less than 64 bits.
         self._guesses = Guesses(rates.store, limit=settings.failures, memory=rates.memory)
         self._addresses = derived_key(secret, b"gatehouse mailed addresses")
 
-    async def admit(self, purpose: Purpose, address: str, caller: Caller) -> None:
-        """Raise `MailOff` where there is no mail server, `TooManyAttempts` for a client or an address that asks too often."""
+    async def admit(self, purpose: Purpose, address: str, caller: Caller) -> int:
+        """How many digits the code must have.
+
+        Raises `MailOff` where there is no mail server, `TooManyAttempts` for a client or an address that asks too often.
+        """
         self._post.expect_delivery()
         if caller.client.ip and self._settings.client_per_hour:
             client = Rate("mail", self._settings.client_per_hour, _HOUR)
             await self._rates.spend(client, site_of(caller.client.ip))
+        name = self._name(codes.address_hash(address))
         if self._settings.address_per_hour:
-            name = self._name(codes.address_hash(address))
             await self._rates.spend(Rate(f"mail_{purpose}", self._settings.address_per_hour, _HOUR), name)
+        return codes.LONG if await self._guesses.used_up(name) else codes.SHORT
 
     async def send(self, purpose: Purpose, template: Template, email: str, caller: Caller) -> CodeSent:
         """Send a code to an address, if it has an account; raises what `admit` raises."""
-        await self.admit(purpose, email, caller)
+        digits = await self.admit(purpose, email, caller)
         async with self._storage.transaction() as stored:
             owner = await stored.owners.by_address(email)
             asked = Asked(
@@ -121,13 +122,13 @@ class Requests:
                 account_id=owner.account_id if owner else None,
                 locale=self._post.locale(caller, owner.details if owner else {}),
             )
-            sent = await self.open(stored, asked, caller)
+            sent = await self.open(stored, asked, digits, caller)
         self._post.posted()
         return sent
 
-    async def open(self, stored: Stored, asked: Asked, caller: Caller) -> CodeSent:
+    async def open(self, stored: Stored, asked: Asked, digits: int, caller: Caller) -> CodeSent:
         """Keep the request and post its letter; tell the post once the transaction has committed."""
-        request_id, code, now = codes.new_request_id(), codes.new_code(), self._clock.now()
+        request_id, code, now = codes.new_request_id(), codes.new_code(digits), self._clock.now()
         until = now + timedelta(seconds=self._settings.code_seconds)
         await stored.mail.open_request(
             NewRequest(
@@ -159,23 +160,26 @@ class Requests:
     async def attempt(self, request_id: str, code: str, caller: Caller, *purposes: Purpose) -> Opened:
         """The open request of one of these purposes, if the code is its own; raises `CodeInvalid`.
 
-        Every attempt counts, also one that comes to nothing for another reason. Wrong codes count for the address as well,
-        which may be nobody's: after too many even the right one raises `TooManyAttempts`.
+        Every attempt counts, also one that comes to nothing for another reason. Wrong short codes count for the address as
+        well, which may be nobody's: after too many even the right one is refused, and the next letter carries a long one.
         """
         hash_ = codes.request_hash(request_id)
         async with self._storage.reading() as stored:
             row = await stored.mail.attempt(hash_, purposes, self._clock.now(), limit=self._settings.attempts)
         if row is None:
             raise CodeInvalid
-        purpose = Purpose(row.purpose)
-        counted = str(purpose) if purpose in _BY_THE_OWNER else "anybody"
-        async with self._guesses.of(f"{counted}:{self._name(row.address)}"):
-            right = hmac.compare_digest(row.code, codes.code_hash(request_id, codes.typed(code)))
+        purpose, typed = Purpose(row.purpose), codes.typed(code)
+        async with self._counted(row.address, typed):
+            right = hmac.compare_digest(row.code, codes.code_hash(request_id, typed))
             if not right or row.account_id is None:
                 await self._note_failure(row.account_id, purpose, caller)
                 raise CodeInvalid
         details = json.loads(codes.open_details(request_id, row.sealed))
         return Opened(hash_, purpose, row.account_id, row.address, details)
+
+    def _counted(self, address_hash: bytes, typed: str) -> AbstractAsyncContextManager[None]:
+        """Where the code is judged: only what is as long as a short code can be one."""
+        return self._guesses.of(self._name(address_hash)) if len(typed) == codes.SHORT else nullcontext()
 
     def _name(self, address_hash: bytes) -> str:
         """How an address is called outside of the database."""

@@ -37,8 +37,8 @@ class MailSettings(BaseModel):
         ge=1,
         le=100,
         validation_alias="AUTH_MAIL_CODE_FAILURES",
-        description="Wrong codes in a row for one address, whatever the request, after which none is good until there was none "
-        "for `AUTH_THROTTLE_MEMORY`; signing in with the password goes on.",
+        description="Wrong codes in a row for one address, whatever the request, after which its letters carry 20 digits in "
+        "place of 8, until there was none for `AUTH_THROTTLE_MEMORY`.",
     )
     address_per_hour: int = Field(
         6,

@@ -42,7 +42,7 @@ class Verification:
             raise SessionEnded
         if owner.verified:
             raise EmailVerified
-        await self._requests.admit(Purpose.VERIFY, owner.email, caller)
+        digits = await self._requests.admit(Purpose.VERIFY, owner.email, caller)
         asked = Asked(
             purpose=Purpose.VERIFY,
             template=Template.VERIFY,
@@ -52,7 +52,7 @@ class Verification:
             locale=self._post.locale(caller, owner.details),
         )
         async with self._storage.transaction() as stored:
-            sent = await self._requests.open(stored, asked, caller)
+            sent = await self._requests.open(stored, asked, digits, caller)
         self._post.posted()
         return sent
 

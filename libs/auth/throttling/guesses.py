@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from libs.auth.throttling.ladder import Ladder
-from libs.auth.throttling.store import Store, Subject, judged
-from libs.domain.auth import CodeInvalid, TooManyAttempts
+from libs.auth.throttling.store import Outcome, Store, Subject, judged
+from libs.domain.auth import CodeInvalid
 
 
 class Guesses:
@@ -22,11 +21,21 @@ class Guesses:
     async def of(self, name: str) -> AsyncGenerator[None]:
         """Judge the code inside of this block: `CodeInvalid` is a failure, no error is a success.
 
-        Raises `TooManyAttempts`, before the block runs.
+        Raises `CodeInvalid` itself where they are used up, before the block runs.
         """
-        subjects = [Subject(f"guess:{name}", self._ladder)]
-        wait = await self._store.admit(subjects)
-        if wait > 0:
-            raise TooManyAttempts(retry_after=math.ceil(wait))
+        subjects = self._subjects(name)
+        if await self._store.admit(subjects) > 0:
+            raise CodeInvalid
         async with judged(self._store, subjects, failure=CodeInvalid):
             yield
+
+    async def used_up(self, name: str) -> bool:
+        """Whether none is left for now."""
+        subjects = self._subjects(name)
+        if await self._store.admit(subjects) > 0:
+            return True
+        await self._store.settle(subjects, Outcome.DROPPED)
+        return False
+
+    def _subjects(self, name: str) -> list[Subject]:
+        return [Subject(f"guess:{name}", self._ladder)]

@@ -25,7 +25,7 @@ MailCode: TypeAlias = Annotated[
         min_length=1,
         max_length=32,
         repr=False,
-        description="The 8 digits from the letter; spaces and dashes do not matter.",
+        description="The 8 digits from the letter, or its 20 where many were guessed; spaces and dashes do not matter.",
         examples=["1234 5678"],
     ),
 ]
