@@ -62,11 +62,26 @@ class RabbitMQ(Service):
         document = base64.b64encode(json.dumps(definitions(self._passwords, [vhost])).encode()).decode(
             "ascii"
         )
-        self._evaluate(f'rabbit_definitions:import_raw(base64:decode(<<"{document}">>)).')
+        self.evaluate(f'rabbit_definitions:import_raw(base64:decode(<<"{document}">>)).')
 
     def ctl(self, *args: str) -> str:
         """Run `rabbitmqctl` against this server; what it printed. LocalError with its words when it fails."""
         return self._tool([str(rabbitmq_program("rabbitmqctl")), "--quiet", *args])
+
+    def evaluate(self, expression: str) -> None:
+        """Run an Erlang expression in the node; LocalError when it fails.
+
+        In 15 ms by erl_call, which Debian's packages have, else by `rabbitmqctl`, in 400 and on a busy machine in seconds.
+        """
+        quick = shutil.which("erl_call")
+        if not quick:
+            self.ctl("eval", expression)
+            return
+        # Under its default name a call is refused while the node still lets go of the call before it.
+        caller = f"call{next(self._calls)}of{os.getpid()}"
+        said = self._tool([quick, "-sname", _NODE, "-h", caller, "-e"], typed=expression + "\n")
+        if not said.startswith("{ok"):
+            raise LocalError(f"RabbitMQ refused: {said}")
 
     @override
     def spawn(self) -> None:
@@ -172,18 +187,6 @@ class RabbitMQ(Service):
 
     def _write(self, name: str, text: str) -> None:
         write_private(self._home / name, text, self._account)
-
-    def _evaluate(self, expression: str) -> None:
-        """Run an Erlang expression in the node: in 15 ms by erl_call, which Debian's packages have, else in 400."""
-        quick = shutil.which("erl_call")
-        if not quick:
-            self.ctl("eval", expression)
-            return
-        # Under its default name a call is refused while the node still lets go of the call before it.
-        caller = f"call{next(self._calls)}of{os.getpid()}"
-        said = self._tool([quick, "-sname", _NODE, "-h", caller, "-e"], typed=expression + "\n")
-        if not said.startswith("{ok"):
-            raise LocalError(f"RabbitMQ refused: {said}")
 
     def _tool(self, args: Sequence[str], typed: str = "") -> str:
         return run_tool(args, env=self._env(), cwd=self._home, account=self._account, typed=typed)

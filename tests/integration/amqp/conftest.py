@@ -21,7 +21,7 @@ async def connect(amqp_url: str) -> AsyncIterator[Connect]:
 
         async def open_connection(*urls: str, **options: object) -> Connection:
             endpoints = [Endpoint.parse(url) for url in urls or (amqp_url,)]
-            settings = {"name": "test", "timeout": 5.0, "backoff": FAST} | options
+            settings = {"name": "test", "timeout": 30.0, "backoff": FAST} | options
             connection = await Connection.open(endpoints, **settings)  # type: ignore[arg-type]  # options of a test
             stack.push_async_callback(connection.close)
             return connection
@@ -48,8 +48,11 @@ async def proxied(connect: Connect, proxy: Proxy, amqp_url: str) -> Connection:
     return await connect(proxy.url(amqp_url))
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 30) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():  # ruff: ignore[async-busy-wait] - a broker far away makes it true
+        while True:
+            found = condition()
+            if await found if isinstance(found, Awaitable) else found:
+                return
             await asyncio.sleep(0.005)

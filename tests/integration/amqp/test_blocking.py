@@ -21,10 +21,17 @@ class Alarm:
         self._broker = broker
 
     async def on(self) -> None:
-        await asyncio.to_thread(self._broker.ctl, "set_vm_memory_high_watermark", "0.000001")
+        await self._set("0.000001")
 
     async def off(self) -> None:
-        await asyncio.to_thread(self._broker.ctl, "set_vm_memory_high_watermark", "0.4")
+        await self._set("0.4")
+        # Answered by who tells the connections, so that all who stand now have been told.
+        await asyncio.to_thread(self._broker.evaluate, "[] = rabbit_alarm:get_alarms().")
+
+    async def _set(self, share: str) -> None:
+        """Say from which share of the memory on there is an alarm."""
+        change = f"vm_memory_monitor:set_vm_memory_high_watermark({share})."
+        await asyncio.to_thread(self._broker.evaluate, change)
 
 
 async def _blocked(connection: Connection) -> None:
@@ -63,7 +70,7 @@ async def test_an_alarm_is_visible_and_holds_publishers_back_until_it_ends(
 
 
 async def test_consumers_on_their_own_connection_go_on(connect: Connect, alarm: Alarm) -> None:
-    publishing, consuming = await connect(heartbeat=1), await connect()
+    publishing, consuming = await connect(heartbeat=3), await connect()
     channel = await publishing.channel(confirms=True)
     queue = await channel.declare_queue(Queue(name="q"))
     for _ in range(3):
@@ -80,7 +87,7 @@ async def test_consumers_on_their_own_connection_go_on(connect: Connect, alarm: 
 
     await reader.consume(queue, take)
     await eventually(lambda: len(deliveries) == 3)
-    await asyncio.sleep(2)  # longer than the heartbeats of the blocked connection may be apart
+    await asyncio.sleep(7)  # longer than the heartbeats of the blocked connection may be apart
 
     assert consuming.blocked is None
     assert publishing.is_open
@@ -91,7 +98,7 @@ async def test_a_connection_that_is_blocked_can_be_closed(connect: Connect, alar
     await alarm.on()
     await _blocked(connection)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await connection.close(0.5)
 
     assert not connection.is_open

@@ -17,6 +17,7 @@ from libs.amqp import (
     Queue,
 )
 from libs.local import RabbitMQ
+from tests.fixtures.ports import held_port
 from tests.fixtures.proxy import Proxy
 from tests.fixtures.services import Vhost
 from tests.integration.amqp.certificates import write_certificates
@@ -28,8 +29,8 @@ def _erlang(raw: bytes) -> str:
     return f'base64:decode(<<"{base64.b64encode(raw).decode()}">>)'
 
 
-async def test_any_of_several_hosts_will_do(connect: Connect, amqp_url: str, unused_tcp_port: int) -> None:
-    dead = f"amqp://guest:guest@127.0.0.1:{unused_tcp_port}/"
+async def test_any_of_several_hosts_will_do(connect: Connect, amqp_url: str) -> None:
+    dead = f"amqp://guest:guest@127.0.0.1:{held_port()}/"
 
     for _ in range(5):  # the order is random
         connection = await connect(dead, amqp_url)
@@ -51,16 +52,15 @@ def _port(connection: Connection) -> int:
     return 0 if connection.endpoint is None else connection.endpoint.port
 
 
-async def test_every_endpoint_that_failed_is_named_with_its_reason(
-    amqp_url: str, unused_tcp_port: int
-) -> None:
-    dead = Endpoint.parse(f"amqp://ann:s3cret@127.0.0.1:{unused_tcp_port}/")
+async def test_every_endpoint_that_failed_is_named_with_its_reason(amqp_url: str) -> None:
+    port = held_port()
+    dead = Endpoint.parse(f"amqp://ann:s3cret@127.0.0.1:{port}/")
     wrong = Endpoint.parse(amqp_url.replace("//gatehouse:", "//nobody:"))
 
     with pytest.raises(ConnectionFailed) as failure:
-        await Connection.open([dead, wrong], name="test", timeout=5)
+        await Connection.open([dead, wrong], name="test", timeout=30)
 
-    assert f"127.0.0.1:{unused_tcp_port}" in str(failure.value)
+    assert f"127.0.0.1:{port}" in str(failure.value)
     assert "ACCESS_REFUSED" in str(failure.value)
 
 
@@ -68,7 +68,7 @@ async def test_a_vhost_that_does_not_exist_is_named(vhost: Vhost) -> None:
     endpoint = Endpoint.parse(vhost.url.replace(vhost.name, "no-such-vhost"))
 
     with pytest.raises(ConnectionFailed, match=r"530 NOT_ALLOWED.*no-such-vhost"):
-        await Connection.open([endpoint], name="test", timeout=5)
+        await Connection.open([endpoint], name="test", timeout=30)
 
 
 async def test_credentials_are_in_no_log_and_no_exception(
@@ -77,7 +77,7 @@ async def test_credentials_are_in_no_log_and_no_exception(
     caplog.set_level(logging.DEBUG)
     password = Endpoint.parse(amqp_url).password
     connection = await Connection.open(
-        [Endpoint.parse(proxy.url(amqp_url))], name="test", timeout=5, backoff=FAST
+        [Endpoint.parse(proxy.url(amqp_url))], name="test", timeout=30, backoff=FAST
     )
     proxy.refuse = True
     proxy.cut()
@@ -85,7 +85,7 @@ async def test_credentials_are_in_no_log_and_no_exception(
     await connection.close()
     refused = Endpoint.parse(amqp_url.replace(f":{password}@", ":s3cret@"))
     with pytest.raises(ConnectionFailed) as failure:
-        await Connection.open([refused], name="test", timeout=5)
+        await Connection.open([refused], name="test", timeout=30)
 
     shown = caplog.text + repr(failure.value) + repr(connection) + repr(connection.endpoint)
     assert password not in shown
@@ -94,13 +94,10 @@ async def test_credentials_are_in_no_log_and_no_exception(
 
 async def test_a_host_that_never_answers_is_given_up_in_time(proxy: Proxy, amqp_url: str) -> None:
     proxy.swallow = True
-    loop = asyncio.get_running_loop()
-    started = loop.time()
 
-    with pytest.raises(ConnectionFailed, match=r"no answer within 0\.2 s"):
-        await Connection.open([Endpoint.parse(proxy.url(amqp_url))], name="test", timeout=0.2)
-
-    assert loop.time() - started < 5
+    async with asyncio.timeout(30):
+        with pytest.raises(ConnectionFailed, match=r"no answer within 0\.2 s"):
+            await Connection.open([Endpoint.parse(proxy.url(amqp_url))], name="test", timeout=0.2)
 
 
 async def test_something_that_is_no_broker_is_given_up() -> None:
@@ -114,7 +111,7 @@ async def test_something_that_is_no_broker_is_given_up() -> None:
 
     async with server:
         with pytest.raises(ConnectionFailed):
-            await Connection.open([endpoint], name="test", timeout=2)
+            await Connection.open([endpoint], name="test", timeout=30)
 
 
 async def test_a_broker_of_another_version_is_told_apart() -> None:
@@ -128,17 +125,17 @@ async def test_a_broker_of_another_version_is_told_apart() -> None:
 
     async with server:
         with pytest.raises(ConnectionFailed, match="another version"):
-            await Connection.open([endpoint], name="test", timeout=2)
+            await Connection.open([endpoint], name="test", timeout=30)
 
 
 class TestHeartbeats:
     async def test_a_silent_connection_stays_open_by_beats_of_both_sides(self, connect: Connect) -> None:
-        """The broker drops a client that is silent for two seconds, and we one that is silent for one and a half."""
-        connection = await connect(heartbeat=1)
+        """The broker drops a client that is silent for six seconds, and we one that is silent for four and a half."""
+        connection = await connect(heartbeat=3)
         lost: list[ConnectionLost] = []
         connection.on_lost(lost.append)
 
-        await asyncio.sleep(4)
+        await asyncio.sleep(8)
 
         assert lost == []
         assert connection.is_open
@@ -155,20 +152,21 @@ class TestHeartbeats:
         proxy.swallow = False
 
         assert "was silent for 1.5 s" in str(lost[0])
-        await connection.wait_open(10)
+        await connection.wait_open(30)
 
 
 class TestTls:
     @pytest.fixture
-    async def tls_port(self, broker: RabbitMQ, tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[int]:
+    async def tls_port(self, broker: RabbitMQ, tmp_path: Path) -> AsyncIterator[int]:
         """A TLS listener of the real broker."""
+        port = held_port()
         certificate, key = write_certificates(tmp_path / "ca.pem")
         options = f"[{{cert,{_erlang(certificate)}}},{{key,{{'PrivateKeyInfo',{_erlang(key)}}}}},{{verify,verify_none}}]"
-        start = f'rabbit_networking:start_ssl_listener({{"127.0.0.1",{unused_tcp_port}}}, {options}, 1).'
-        await asyncio.to_thread(broker.ctl, "eval", start)
-        yield unused_tcp_port
-        stop = f'rabbit_networking:stop_tcp_listener({{"127.0.0.1",{unused_tcp_port}}}).'
-        await asyncio.to_thread(broker.ctl, "eval", stop)
+        start = f'rabbit_networking:start_ssl_listener({{"127.0.0.1",{port}}}, {options}, 1).'
+        await asyncio.to_thread(broker.evaluate, start)
+        yield port
+        stop = f'rabbit_networking:stop_tcp_listener({{"127.0.0.1",{port}}}).'
+        await asyncio.to_thread(broker.evaluate, stop)
 
     async def test_a_connection_is_encrypted_and_checked(
         self, connect: Connect, tls_port: int, tmp_path: Path, amqp_url: str
@@ -239,9 +237,9 @@ class TestClosing:
             await proxied.channel(timeout=0.05)
         other = await proxied.channel()
         proxy.delay = 0
-        await asyncio.sleep(0.5)  # the late answers
 
         assert other.number == 3
+        await eventually(lambda: proxied._channels.free_number(100) == 2)  # the late answers have come
         assert (await proxied.channel()).number == 2
 
     async def test_closing_is_bounded_when_the_broker_is_silent(
@@ -251,7 +249,7 @@ class TestClosing:
         confirmation = channel.submit("", "q", b"body")
         proxy.swallow = True
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await proxied.close(0.2)
 
         with pytest.raises(ConnectionClosed):
@@ -279,7 +277,7 @@ class TestClosing:
             vhost.rabbitmq.ctl, "close_all_connections", "--vhost", vhost.name, "because we can"
         )
         await eventually(lambda: len(lost) == 1)
-        await connection.wait_open(10)
+        await connection.wait_open(30)
 
         assert "320 CONNECTION_FORCED - because we can" in str(lost[0])
 
