@@ -77,13 +77,13 @@ class TestPrefetch:
     async def test_each_consumer_of_a_channel_may_have_its_own(self, connection: Connection) -> None:
         channel = await connection.channel(prefetch=5, confirms=True)
         counts: list[int] = []
-        for prefetch in (2, None, 4):
+        for prefetch, expected in ((2, 2), (None, 5), (4, 4)):
             queue = await channel.declare_queue(Queue(exclusive=True))
             await _fill(channel, queue.name, 10)
             deliveries: list[Delivery] = []
             await channel.consume(queue, deliveries.append, prefetch=prefetch)
-            await eventually(lambda: len(deliveries) >= 2)  # ruff: ignore[function-uses-loop-variable] - waited for here
-            await channel.declare_queue(Queue(exclusive=True))
+            await eventually(lambda: len(deliveries) >= expected)  # ruff: ignore[function-uses-loop-variable] - waited for here
+            await channel.declare_queue(Queue(exclusive=True))  # a round trip, in which more would have come
             counts.append(len(deliveries))
 
         assert counts == [2, 5, 4]
@@ -274,10 +274,13 @@ async def test_a_consume_that_is_given_up_is_taken_back(proxied: Connection, pro
     with pytest.raises(CallTimeout):
         await channel.consume(queue, deliveries.append, timeout=0.1)
     proxy.delay = 0
-    await asyncio.sleep(0.7)  # the late answer, the cancel after it, and their delays
 
-    declared = await channel.declare_queue(queue.queue, passive=True, timeout=5)
-    assert (declared.message_count, declared.consumer_count) == (3, 0)
+    async def taken_back() -> bool:
+        """Asked behind the call that was given up, so that the broker has begun it when it answers."""
+        declared = await channel.declare_queue(queue.queue, passive=True)
+        return (declared.message_count, declared.consumer_count) == (3, 0)
+
+    await eventually(taken_back)
     assert deliveries == []
 
 
