@@ -167,7 +167,7 @@ class RabbitHouse(House):
 
         channel: Channel = await self._tap.channel(prefetch=100)
         await channel.consume(queue, on_delivery, arguments={"x-stream-offset": offset} if offset else {})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await enough.wait()
         await channel.close()
         return [_message(delivery) for delivery in found]

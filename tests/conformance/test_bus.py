@@ -121,7 +121,7 @@ class Heard:
         self.changed.set()
 
     async def until(self, count: int) -> list[int]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.numbers) < count:
                 self.changed.clear()
                 await self.changed.wait()
@@ -129,7 +129,7 @@ class Heard:
 
 
 async def eventually(condition: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             found = condition()
             if found if isinstance(found, bool) else await found:
@@ -196,9 +196,8 @@ class TestCall:
         assert await bus.forward(ORDER, b'{"item":"lamp"}', ANONYMOUS) == b'{"item":"lamp","total":2}'
 
     async def test_an_operation_that_nobody_serves_is_unavailable_at_once(self, bus: Bus) -> None:
-        async with asyncio.timeout(2):
-            with pytest.raises(Unavailable) as caught:
-                await bus.call(NOBODY, Empty())
+        with pytest.raises(Unavailable) as caught:  # and not TimedOut
+            await bus.call(NOBODY, Empty())
 
         assert caught.value.retry_after is not None
 
@@ -214,7 +213,7 @@ class TestCall:
 
     async def test_a_full_lane_is_overloaded(self, warehouse: Warehouse, bus: Bus) -> None:
         first = asyncio.create_task(bus.call(SLOW, Order(item="runs")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await warehouse.entered.acquire()
         second = asyncio.create_task(bus.call(SLOW, Order(item="waits")))
         await asyncio.sleep(0.1)
@@ -228,7 +227,7 @@ class TestCall:
 
     async def test_a_full_lane_does_not_hold_the_others(self, warehouse: Warehouse, bus: Bus) -> None:
         held = asyncio.create_task(bus.call(SLOW, Order(item="runs")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await warehouse.entered.acquire()
 
         assert (await bus.call(ORDER, Order(item="lamp"))).item == "lamp"
@@ -239,7 +238,7 @@ class TestCall:
     async def test_more_calls_than_may_wait_are_overloaded(self, house: House, warehouse: Warehouse) -> None:
         bus = await house.bus("gateway", max_in_flight=1)
         held = asyncio.create_task(bus.call(SLOW, Order(item="runs")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await warehouse.entered.acquire()
 
         with pytest.raises(Overloaded):
@@ -256,7 +255,7 @@ class TestCall:
 
     async def test_a_cancelled_call_leaves_the_others_alone(self, warehouse: Warehouse, bus: Bus) -> None:
         held = asyncio.create_task(bus.call(SLOW, Order(item="runs")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await warehouse.entered.acquire()
         held.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -269,7 +268,7 @@ class TestCall:
         self, warehouse: Warehouse, bus: Bus
     ) -> None:
         held = asyncio.create_task(bus.call(SLOW, Order(item="runs")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await warehouse.entered.acquire()
 
         await bus.close()
@@ -312,9 +311,9 @@ class TestCaller:
     async def test_a_nested_call_gets_what_is_left_of_the_deadline(
         self, warehouse: Warehouse, bus: Bus
     ) -> None:
-        seen = await bus.call(ASK_WHO, Empty(), timeout=3.0)
+        seen = await bus.call(ASK_WHO, Empty(), timeout=9.0)
 
-        assert 0 < seen.remaining <= 3.0
+        assert 0 < seen.remaining <= 9.0  # an operation by itself has ten
 
     async def test_identities_of_calls_at_once_do_not_mix(self, warehouse: Warehouse, bus: Bus) -> None:
         async def ask(sub: str) -> str:
@@ -334,7 +333,7 @@ class TestStop:
         warehouse = Warehouse(own)
         serving = await house.serve(own, warehouse.table())
         held = asyncio.create_task(bus.call(SLOW, Order(item="runs")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await warehouse.entered.acquire()
 
         stopping = asyncio.create_task(serving.stop())
