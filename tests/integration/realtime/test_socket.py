@@ -66,19 +66,18 @@ async def test_a_line_that_is_cut_leaves_nothing_behind(open_door: OpenDoor) -> 
     async with raw(door.url) as client:
         await client.connected("ann/s1", "public:news")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while door.realtime.revoke("s1"):  # ruff: ignore[async-busy-wait] - the kernel tells when
             await asyncio.sleep(0.01)
 
 
 async def test_a_ping_of_the_server_comes_and_its_answer_keeps_the_line(open_door: OpenDoor) -> None:
-    settings = RealtimeSettings(ping_interval=1, pong_timeout=0.5)
+    settings = RealtimeSettings(ping_interval=3, pong_timeout=2.5)
     door = await open_door(settings=settings)
     async with raw(door.url) as client:
         await client.connected("ann/s1")
-        for _ in range(2):
-            assert await client.frame() == (Opcode.TEXT, b"{}")
-            client.send(Opcode.TEXT, b"{}")
+        assert await client.frame() == (Opcode.TEXT, b"{}")
+        client.send(Opcode.TEXT, b"{}")
 
         assert await client.frame() == (Opcode.TEXT, b"{}")
         assert await client.close_code() == 3012  # this one was not answered
@@ -172,7 +171,7 @@ async def test_many_clients_come_and_go_without_a_trace(open_door: OpenDoor) -> 
         node = door.realtime._node
         assert len(node.registry) == node.hub.listeners("public:news") == 50
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(node.registry) or node.hub.listeners("public:news"):  # ruff: ignore[async-busy-wait] - the kernel tells when
             await asyncio.sleep(0.01)
     assert door.server.server_state.connections == set()
