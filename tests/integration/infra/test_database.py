@@ -26,7 +26,15 @@ def settings(url: str, **values: float) -> DatabaseSettings:
 
 @pytest.fixture
 async def opened(database: MigratedDatabase) -> AsyncIterator[Database]:
-    made = await Database.open(settings(database.url, statement_timeout=0.5), application="tests")
+    made = await Database.open(settings(database.url), application="tests")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def hasty(database: MigratedDatabase) -> AsyncIterator[Database]:
+    """One that gives a statement two seconds."""
+    made = await Database.open(settings(database.url, statement_timeout=2), application="tests")
     yield made
     await made.close()
 
@@ -94,14 +102,14 @@ class TestRows:
             await connection.execute(WRITE)
             assert await events(opened) == 1
 
-    async def test_what_passes_by_itself_is_named_so(self, opened: Database) -> None:
+    async def test_what_passes_by_itself_is_named_so(self, hasty: Database) -> None:
         with pytest.raises(DatabaseAway):
-            async with opened.rows() as connection:
+            async with hasty.rows() as connection:
                 await connection.execute(text("SELECT pg_sleep(30)"))
         with pytest.raises(ProgrammingError):
-            async with opened.rows() as connection:
+            async with hasty.rows() as connection:
                 await connection.execute(text("SELECT * FROM nowhere"))
-        await opened.check()
+        await hasty.check()
 
     async def test_a_server_that_is_silent_or_gone_is_given_up(self, database: MigratedDatabase) -> None:
         async def one(opened: Database) -> object:
@@ -109,7 +117,7 @@ class TestRows:
                 return await connection.scalar(ONE)
 
         async with Proxy.to(database.url) as proxy:
-            quick = settings(proxy.url(database.url), statement_timeout=0.2, connect_timeout=0.2)
+            quick = settings(proxy.url(database.url), statement_timeout=1, connect_timeout=1)
             opened = await Database.open(quick, application="tests")
             proxy.swallow = True
             for _ in range(3):
@@ -145,14 +153,14 @@ class TestBounds:
         await asyncio.gather(*(ask(number) for number in range(8)))
         await opened.close()
 
-    async def test_a_statement_that_takes_too_long_is_given_up(self, opened: Database) -> None:
+    async def test_a_statement_that_takes_too_long_is_given_up(self, hasty: Database) -> None:
         with pytest.raises(DatabaseAway):
-            async with opened.reading() as session:
+            async with hasty.reading() as session:
                 await session.execute(text("SELECT pg_sleep(30)"))
-        await opened.check()
+        await hasty.check()
 
     async def test_nobody_waits_for_ever_for_a_connection(self, database: MigratedDatabase) -> None:
-        small = settings(database.url, pool_size=4, connect_timeout=0.2)
+        small = settings(database.url, pool_size=4, connect_timeout=1)
         crowded = await Database.open(small, application="tests")
         async with crowded.reading() as one, crowded.reading() as two:
             await one.execute(ONE)
@@ -166,10 +174,10 @@ class TestBounds:
 
     async def test_a_silent_server_is_given_up(self, database: MigratedDatabase) -> None:
         async with Proxy.to(database.url) as proxy:
-            quick = settings(proxy.url(database.url), statement_timeout=0.2, connect_timeout=0.2)
+            quick = settings(proxy.url(database.url), statement_timeout=1, connect_timeout=1)
             opened = await Database.open(quick, application="tests")
             proxy.swallow = True
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 with pytest.raises(DatabaseAway):
                     await opened.check()
                 with pytest.raises(DatabaseAway):
@@ -230,7 +238,7 @@ class TestNotifications:
             async with opened.notifications("news", heard.set) as gone:
                 async with opened.transaction() as session:
                     await session.execute(text("SELECT pg_notify('news', '')"))
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     await heard.wait()
                     proxy.cut()
                     await gone.wait()
