@@ -37,7 +37,7 @@ def _command(folder: Path, *args: str) -> Command:
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -81,7 +81,7 @@ def test_a_thread_that_ends_does_not_take_its_child_along(tmp_path: Path) -> Non
 def test_what_a_child_writes_is_in_its_log_which_only_we_can_read(tmp_path: Path) -> None:
     child = spawn(_command(tmp_path, "sh", "-c", "echo out; echo err >&2"))
 
-    assert child.wait(10)
+    assert child.wait(30)
     assert (tmp_path / "log").read_text() == "out\nerr\n"
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
 
@@ -104,7 +104,7 @@ def test_a_recorded_process_is_ended(tmp_path: Path, records: Records) -> None:
     records.note("sleeper", child.pid, settled=True)
 
     assert records.end_orphans() == ["sleeper"]
-    assert child.wait(10)
+    assert child.wait(30)
     assert records.end_orphans() == []
 
 

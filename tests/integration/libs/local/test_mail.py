@@ -19,7 +19,7 @@ def sink(services: SessionServices) -> MailSink:
 
 def connected(sink: MailSink, *, password: str | None = None) -> smtplib.SMTP:
     url = urlsplit(sink.url)
-    link = smtplib.SMTP("127.0.0.1", url.port or 0, timeout=10)
+    link = smtplib.SMTP("127.0.0.1", url.port or 0, timeout=30)
     try:
         link.login(url.username or "", password or url.password or "")
     except smtplib.SMTPException:
@@ -51,7 +51,7 @@ def test_a_stranger_is_refused(sink: MailSink) -> None:
     with pytest.raises(smtplib.SMTPAuthenticationError):
         connected(sink, password="wrong")
     url = urlsplit(sink.url)
-    link = smtplib.SMTP("127.0.0.1", url.port or 0, timeout=10)
+    link = smtplib.SMTP("127.0.0.1", url.port or 0, timeout=30)
     with link, pytest.raises(smtplib.SMTPSenderRefused):
         link.send_message(message())
 

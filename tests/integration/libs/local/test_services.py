@@ -1,13 +1,14 @@
 """The private services as the tests themselves use them."""
 
 import asyncio
+from pathlib import Path
 
 import aio_pika
 import asyncpg
 import pytest
 import redis.asyncio
 
-from libs.local import RabbitMQ
+from libs.local import RabbitMQ, Redis, State
 from tests.fixtures.services import SessionServices, Vhost
 
 
@@ -57,6 +58,19 @@ async def test_the_app_role_writes_rows_and_cannot_change_the_schema(services: S
         await owner.close()
         await app.close()
         postgres.drop_database("roles")
+
+
+def test_redis_runs_in_a_folder_whose_name_has_blanks(tmp_path: Path) -> None:
+    state = State(tmp_path / 'our "own" folder')
+    state.data = state.folder / "data"  # as for a user who is not root
+    state.acquire()
+    redis_server = Redis(state)
+    try:
+        redis_server.start()
+        assert redis_server.answers()
+    finally:
+        redis_server.stop()
+        state.release()
 
 
 async def test_redis_wants_the_password(services: SessionServices, redis_url: str) -> None:
