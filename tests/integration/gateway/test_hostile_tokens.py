@@ -45,7 +45,7 @@ class Doors:
 
     async def over_websocket(self, token: str) -> str:
         """The code of the error or of the close; nothing where the token is believed."""
-        async with asyncio.timeout(10), connect(f"ws://127.0.0.1:{self.port}{SOCKET}", proxy=None) as socket:
+        async with asyncio.timeout(30), connect(f"ws://127.0.0.1:{self.port}{SOCKET}", proxy=None) as socket:
             try:
                 await socket.send(json.dumps({"id": 1, "connect": {"token": token}}))
                 reply = json.loads(await socket.recv())

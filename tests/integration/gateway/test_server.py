@@ -33,7 +33,7 @@ class Small:
     async def until(self, word: str) -> str:
         """Read on to the line that holds ``word``."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 line = (await self.process.stdout.readline()).decode().rstrip()
                 assert line or not self.process.stdout.at_eof(), self.lines
@@ -48,7 +48,7 @@ class Small:
     async def ended(self) -> int:
         """Read the rest; the exit status."""
         assert self.process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             self.lines += (await self.process.stdout.read()).decode().splitlines()
             return await self.process.wait()
 
@@ -84,7 +84,7 @@ async def service() -> AsyncIterator[Small]:
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     """A client that keeps its connections."""
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=30) as client:
         yield client
 
 
@@ -95,7 +95,7 @@ class TestPorts:
         assert (await client.get(f"{service.public}/quick")).json() == "quick"
         assert (await client.get(f"{service.public}/metrics")).status_code == 404
         assert (await client.get(f"{service.operations}/quick")).status_code == 404
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 metrics = (await client.get(f"{service.operations}/metrics")).text
                 if 'request_seconds_count{method="GET",route="/quick",status="200"} 1.0' in metrics:
@@ -154,6 +154,22 @@ class TestStop:
         with pytest.raises(httpx.RemoteProtocolError):
             await reading
 
+    async def test_a_request_that_is_cut_before_its_answer_is_told_so(self, service: Small) -> None:
+        reader, writer = await asyncio.open_connection(*service.public.removeprefix("http://").split(":"))
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+        writer.write(head + b"Expect: 100-continue\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"  # it is being read
+        service.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(30):
+            answer = await reader.read()
+        writer.close()
+        assert await service.ended() == 0
+
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert {b"retry-after: 1", b"connection: close"} <= set(head.lower().split(b"\r\n"))
+        assert json.loads(body)["code"] == "http.stopping"
+
     async def test_a_second_signal_ends_at_once(self, service: Small, client: httpx.AsyncClient) -> None:
         answering = asyncio.create_task(client.get(f"{service.public}/slow"))
         await service.until("slow started")
@@ -209,7 +225,7 @@ async def said_to(address: str, *pieces: bytes, pause: float = 0.0) -> bytes:
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(pause)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -233,7 +249,7 @@ class TestWire:
 
     async def test_nor_is_it_on_a_connection_that_was_used(self, service: Small) -> None:
         reader, writer = await asyncio.open_connection(*service.public.removeprefix("http://").split(":"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             writer.write(b"GET /quick HTTP/1.1\r\nhost: x\r\n\r\n")
             assert (await reader.readuntil(b'"quick"')).startswith(b"HTTP/1.1 200 ")
             writer.write(b"BREW /quick HTTP/1.1\r\nhost: x\r\n\r\n")
