@@ -24,7 +24,7 @@ from libs.local.tool import run_tool
 
 VHOST = "gatehouse"
 _NODE = "gatehouse@localhost"
-_EPMD_SECONDS = 5.0
+_EPMD_SECONDS = 60.0
 
 
 class RabbitMQ(Service):
