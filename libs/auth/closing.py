@@ -76,6 +76,7 @@ class Closing:
         return told is not None
 
     async def _disable(self, stored: Stored, account_id: UUID, origin: Origin) -> Told:
+        await stored.accounts.lock(account_id)
         await refuse_last_admin(stored, account_id)
         if await stored.accounts.disable(account_id, self._clock.now()):
             await stored.audit.add("account.disabled", account_id=account_id, origin=origin)
@@ -85,10 +86,12 @@ class Closing:
         return sessions.after(keys)
 
     async def _delete(self, stored: Stored, account_id: UUID, origin: Origin) -> Told | None:
-        await refuse_last_admin(stored, account_id)
-        keys = await self._endings.api_keys(stored, account_id, origin)
-        if not await stored.accounts.delete(account_id, self._clock.now()):
+        if not await stored.accounts.lock(account_id):
             return None
+        await refuse_last_admin(stored, account_id)
+        # Told before they are removed; nobody makes another one meanwhile.
+        keys = await self._endings.api_keys(stored, account_id, origin)
+        await stored.accounts.delete(account_id, self._clock.now())
         await stored.audit.add("account.deleted", account_id=account_id, origin=origin)
         await stored.tell(ACCOUNT_DELETED, AccountDeleted(account_id=account_id), urgent=True)
         sessions = await self._endings.all_of(stored, account_id, "account_deleted", origin)

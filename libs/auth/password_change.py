@@ -37,7 +37,8 @@ class PasswordChange:
         new = await self._passwords.hash(request.new_password, caller.deadline)
         now = self._clock.now()
         async with self._storage.transaction() as stored:
-            # The password first: whoever signs in with the old one has done so by now, or will find it changed.
+            # Locked first: whoever signs in with the old password has done so by now, or will find it changed.
+            await stored.accounts.lock(who.account_id)
             if not await stored.accounts.change_password(who.account_id, now, old=proven.hash, new=new):
                 raise InvalidCredentials
             await stored.audit.add(

@@ -82,5 +82,5 @@ class Restraints:
 
 async def expect_account(stored: Stored, account_id: UUID) -> None:
     """Raise `AccountNotFound` where there is no such account, and let nobody else change it until the transaction ends."""
-    if not await stored.administered.lock(account_id):
+    if not await stored.accounts.lock(account_id):
         raise AccountNotFound

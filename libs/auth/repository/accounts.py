@@ -63,6 +63,7 @@ def _login_by(named: ColumnElement[bool]) -> Select[Any]:
         ACCOUNTS.c.email_verified_at,
         ACCOUNTS.c.updated_at,
         CREDENTIALS.c.hash,
+        CREDENTIALS.c.changed_at.label("password_since"),
         roles_of(ACCOUNTS.c.id),
     ).select_from(_ONE.outerjoin(ACCOUNTS, named).outerjoin(CREDENTIALS, password))
 
@@ -97,6 +98,8 @@ class Login:
     roles: tuple[str, ...]
     updated_at: datetime
     """What is read here is true as long as the account's row has this time, and its password this hash."""
+    password_since: datetime | None
+    """When this password was chosen, whatever its hash is now; None where there is none."""
 
 
 class StoredAccount(NamedTuple):
@@ -147,6 +150,17 @@ class AccountRepository:
         rows = await self._session.execute(_ACTIVE, {"account_ids": list(account_ids)})
         return {row.id: StoredAccount(*row) for row in rows}
 
+    async def lock(self, account_id: UUID) -> bool:
+        """Let nobody else change or sign in to this account until the transaction ends; False where it is gone.
+
+        Before anything else of the account is locked: see `Storage`.
+        """
+        row = AccountRow
+        found = await self._session.execute(
+            select(row.id).where(row.id == account_id, row.status != DELETED).with_for_update()
+        )
+        return found.first() is not None
+
     async def by_login(self, login: str) -> Login | None:
         """The account that an address or a username names."""
         if "\0" in login:  # no text of PostgreSQL holds one
@@ -169,6 +183,7 @@ class AccountRepository:
             names=tuple(name for name in (row.email, row.username) if name),
             roles=tuple(row.roles),
             updated_at=row.updated_at,
+            password_since=row.password_since,
         )
         return None if row.id is None else login
 
@@ -224,8 +239,8 @@ class AccountRepository:
         )
         return changed.first() is not None
 
-    async def delete(self, account_id: UUID, now: datetime) -> bool:
-        """Remove the account and whatever belongs to it; False where it was gone already.
+    async def delete(self, account_id: UUID, now: datetime) -> None:
+        """Remove the account and whatever belongs to it.
 
         An empty row stays with its sessions, without addresses and devices, as long as those are told as revoked.
         """
@@ -238,20 +253,12 @@ class AccountRepository:
             "details": {},
             "updated_at": now,
         }
-        gone = await self._session.execute(
-            update(AccountRow)
-            .where(AccountRow.id == account_id, AccountRow.status != DELETED)
-            .values(**emptied)
-            .returning(AccountRow.id)
-        )
-        if gone.first() is None:
-            return False
+        await self._session.execute(update(AccountRow).where(AccountRow.id == account_id).values(**emptied))
         for table, owner in _belongings():
             await self._session.execute(delete(table).where(owner == account_id))
         await self._session.execute(
             update(SESSIONS).where(SESSIONS.c.account_id == account_id).values(ip="", user_agent="")
         )
-        return True
 
 
 def _belongings() -> Iterator[tuple[Table, Column[Any]]]:

@@ -57,14 +57,6 @@ class AdministeredRepository:
         rows = await self._session.execute(found.order_by(AccountRow.id.desc()).limit(limit))
         return [(row[0], row[1]) for row in rows]
 
-    async def lock(self, account_id: UUID) -> bool:
-        """Let nobody else change or sign in to this account until the transaction ends; False where it is gone."""
-        row = AccountRow
-        found = await self._session.execute(
-            select(row.id).where(row.id == account_id, row.status != DELETED).with_for_update()
-        )
-        return found.first() is not None
-
     async def add(self, account_id: UUID, email: str, username: str | None, now: datetime) -> bool:
         """A new account without a password; False where its address or username belongs to another one."""
         row = insert(AccountRow).values(

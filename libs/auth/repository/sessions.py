@@ -191,9 +191,12 @@ class SessionRepository:
         return found.all()
 
     async def _end(self, which: ColumnElement[bool], now: datetime, reason: str) -> list[Ended]:
+        """In the order of their ids: whoever ends many may hold no lock on the account."""
+        ending = and_(_session.ended_at.is_(None), which)
+        locked = select(_session.id).where(ending).order_by(_session.id).with_for_update()
         ended = await self._session.execute(
             update(SESSIONS)
-            .where(_session.ended_at.is_(None), which)
+            .where(_session.id.in_(locked), _session.ended_at.is_(None))
             .values(ended_at=now, end_reason=reason)
             .returning(_session.id, _session.account_id)
         )

@@ -60,7 +60,14 @@ class Stored:
 
 
 class Storage:
-    """Opens transactions. Raises `Unavailable` where the database does not answer."""
+    """Opens transactions. Raises `Unavailable` where the database does not answer.
+
+    Rows are locked in one order, so that no two transactions wait for each other: first the account
+    (`AccountRepository.lock`, or a statement that changes its row), then the rows of the role `admin`
+    (`RoleRepository.is_last`), then what belongs to the account, of which several rows of a table are locked in the order of
+    their ids or behind the account's lock. Whoever has not locked the account touches one of its tables: its sessions with
+    their tokens, one API key, one request. What is swept or relayed is skipped where somebody else has it.
+    """
 
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database = database

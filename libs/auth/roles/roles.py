@@ -45,6 +45,7 @@ class Roles:
 
         An access token says until its end what it said when it was made; so it must not outlive the role.
         """
+        await stored.accounts.lock(account_id)
         if role == ADMIN:
             await refuse_last_admin(stored, account_id)
         if not await stored.roles.take(account_id, role):
@@ -63,6 +64,6 @@ class Roles:
 
 
 async def refuse_last_admin(stored: Stored, account_id: UUID) -> None:
-    """Raise `LastAdmin` where nobody else could administer once this account cannot any more."""
+    """Raise `LastAdmin` where nobody else could administer once this account, which is locked, cannot any more."""
     if await stored.roles.is_last(account_id, ADMIN):
         raise LastAdmin
