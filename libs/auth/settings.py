@@ -163,7 +163,8 @@ class PasswordSettings(BaseModel):
         1.0,
         gt=0,
         validation_alias="AUTH_HASH_MAX_WAIT",
-        description="How long a request that was taken from the queue waits for a thread before it is refused (s).",
+        description="How long a request that was taken from the queue waits for a thread before it is refused (s); its wait in "
+        "the queue is bounded by `AUTH_HASH_QUEUE` and comes on top.",
     )
     queue: int = Field(
         64,
