@@ -199,6 +199,8 @@ class Connection:
                 await self._connect()
             except AmqpError as error:
                 logger.warning("%s: not connected: %s", self.name, error)
+            except Exception:  # whatever it was, this is the only task that can bring the connection back
+                logger.exception("%s: not connected", self.name)
             else:
                 logger.info("%s: connected to %s", self.name, self.endpoint)
                 return
@@ -277,11 +279,9 @@ class Connection:
 
     def _renamed(self, old: str, new: str) -> None:
         """A queue with a made-up name has a new one."""
-        queue = self._topology.queues[old]
-        queue.name = new
-        self._topology.rename_queue(old, new)
+        queue = self._topology.rename_queue(old, new)
         self._channels.rename_queue(old, new)
-        if queue.on_renamed is not None:
+        if queue is not None and queue.on_renamed is not None:
             self._callbacks.call(queue.on_renamed, new)
 
     def _is_paused(self) -> bool:

@@ -75,9 +75,12 @@ class Mender:
             await asyncio.sleep(delay)
             await self._connected()
             try:
+                missing = missing.still_wanted(self._topology)
                 missing = await self._restore(missing.with_what_goes_along(self._topology))
             except AmqpError as error:
                 logger.warning("what is missing could not be declared: %s", error)
+            except Exception:
+                logger.exception("what is missing could not be declared")
             if not missing:
                 return
 

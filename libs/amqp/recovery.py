@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 from libs.amqp import declare
 from libs.amqp.channel_protocol import ChannelProtocol
-from libs.amqp.errors import CallTimeout, ChannelClosed
+from libs.amqp.errors import CallTimeout, ChannelClosed, ConnectionLost
 from libs.amqp.topology import Binding, DeclaredQueue, Exchange, Topology
 
 logger = logging.getLogger(__name__)
@@ -44,6 +44,15 @@ class Missing:
                 exchanges[name] = topology.exchanges[name]
         return type(self)(list(exchanges.values()), self.queues, list(bindings.values()))
 
+    def still_wanted(self, topology: Topology) -> Self:
+        """What of this the program has not taken back meanwhile."""
+        bound = {each.identity for each in topology.bindings}
+        return type(self)(
+            [each for each in self.exchanges if topology.exchanges.get(each.name) == each],
+            [each for each in self.queues if topology.queues.get(each.name) is each],
+            [each for each in self.bindings if each.identity in bound],
+        )
+
     def __bool__(self) -> bool:
         return bool(self.exchanges or self.queues or self.bindings)
 
@@ -60,7 +69,7 @@ class Restorer:
         self._renamed = renamed
 
     async def restore(self, missing: Missing) -> Missing:
-        """Declare it all; return what the broker refused. Raises ConnectionLost."""
+        """Declare it all; return what could not be declared. Raises ConnectionLost."""
         renamed: dict[str, str] = {}
 
         async def declare_exchange(exchange: Exchange) -> None:
@@ -86,13 +95,15 @@ class Restorer:
 async def _each(
     things: Sequence[Thing], restore: Callable[[Thing], Coroutine[Any, Any, None]]
 ) -> list[Thing]:
-    """Restore all of them in one go; return those that the broker refused, or did not answer for."""
+    """Restore all of them in one go; return those that the broker refused, or that failed in any other way."""
     results = await asyncio.gather(*map(restore, things), return_exceptions=True)
-    refused = []
+    failed = []
     for thing, result in zip(things, results, strict=True):
-        if isinstance(result, ChannelClosed | CallTimeout):
-            logger.error("not restored, will be tried again: %s: %s", thing, result)
-            refused.append(thing)
-        elif result is not None:
+        if isinstance(result, ConnectionLost | asyncio.CancelledError):
             raise result
-    return refused
+        if result is not None:
+            expected = isinstance(result, ChannelClosed | CallTimeout)
+            trace = None if expected else result
+            logger.error("not restored, will be tried again: %s: %s", thing, result, exc_info=trace)
+            failed.append(thing)
+    return failed

@@ -103,11 +103,16 @@ class Topology:
         self.queues.pop(name, None)
         self._keep_bindings(lambda each: each.to_exchange or each.destination != name)
 
-    def rename_queue(self, old: str, new: str) -> None:
-        """A queue with a made-up name has come back under another."""
-        self.queues = {new if name == old else name: queue for name, queue in self.queues.items()}
+    def rename_queue(self, old: str, new: str) -> DeclaredQueue | None:
+        """A queue with a made-up name has come back under another; None where it was forgotten meanwhile."""
+        queue = self.queues.get(old)
+        if queue is None:
+            return None
+        queue.name = new
+        self.queues = {each.name: each for each in self.queues.values()}
         moved = [binding.moved({old: new}) for binding in self.bindings]
         self._bindings = {binding.identity: binding for binding in moved}
+        return queue
 
     def bindings_to(self, queue: str) -> list[Binding]:
         """The bindings to a queue."""

@@ -28,7 +28,7 @@ class Workshop:
         self.topology.exchanges["x"] = Exchange(name="x", auto_delete=True)
         self.topology.bind(Binding(source="x", destination="q"))
         self.restored: list[Missing] = []
-        self.outcomes: list[Missing | AmqpError] = []
+        self.outcomes: list[Missing | Exception] = []
         self.online = asyncio.Event()
         self.online.set()
         self.channel = ChannelProtocol(1, prefetch=0, confirming=False)
@@ -45,7 +45,7 @@ class Workshop:
     async def _restore(self, missing: Missing) -> Missing:
         self.restored.append(missing)
         outcome = self.outcomes.pop(0) if self.outcomes else Missing()
-        if isinstance(outcome, AmqpError):
+        if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
@@ -177,4 +177,28 @@ class TestTopology:
         workshop.mender.complete(Missing())
         await asyncio.sleep(0.01)
 
-        assert [(one.queues, one.bindings) for one in workshop.restored] == [((), bindings.bindings)]
+        assert [(one.queues, one.bindings) for one in workshop.restored] == [([], bindings.bindings)]
+
+    async def test_what_was_taken_back_meanwhile_is_not_declared_again(self, workshop: Workshop) -> None:
+        topology = workshop.topology
+        topology.bind(Binding(source="y", destination="z", to_exchange=True))
+        missing = Missing.all_of(topology)
+        workshop.outcomes = [missing, missing]
+
+        workshop.mender.complete(missing)
+        await until(lambda: len(workshop.restored) == 1)
+        topology.forget_queue("q")
+        topology.forget_exchange("x")
+        await until(lambda: len(workshop.restored) == 3)
+
+        assert workshop.restored[-1] == Missing([], [], topology.bindings)
+
+    async def test_a_failure_that_nobody_expected_ends_no_trying(
+        self, workshop: Workshop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        workshop.outcomes = [RuntimeError("on purpose")]
+
+        workshop.mender.complete(Missing.all_of(workshop.topology))
+        await until(lambda: len(workshop.restored) == 2)
+
+        assert "RuntimeError: on purpose" in caplog.text

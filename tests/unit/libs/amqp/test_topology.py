@@ -49,9 +49,11 @@ def test_a_renamed_queue_keeps_its_bindings_and_an_exchange_of_that_name_its_own
     topology = _known()
     topology.bind(Binding(source="outer", destination="q", to_exchange=True))
 
-    topology.rename_queue("q", "new")
+    renamed = topology.rename_queue("q", "new")
 
-    assert list(topology.queues) == ["new"]
+    assert renamed is not None
+    assert renamed.name == "new"
+    assert topology.queues == {"new": renamed}
     assert _routes(topology) == [
         ("outer", "inner", ""),
         ("inner", "new", "a"),
@@ -63,3 +65,11 @@ def test_a_renamed_queue_keeps_its_bindings_and_an_exchange_of_that_name_its_own
 
 def test_a_declared_queue_reads_as_its_name() -> None:
     assert str(DeclaredQueue(Queue(), "amq.gen-1", 0, 0)) == "amq.gen-1"
+
+
+def test_a_queue_that_was_forgotten_meanwhile_is_not_renamed() -> None:
+    topology = _known()
+    topology.forget_queue("q")
+
+    assert topology.rename_queue("q", "new") is None
+    assert topology.queues == {}
