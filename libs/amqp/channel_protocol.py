@@ -40,7 +40,7 @@ class ChannelProtocol:
     """A channel by its number.
 
     `on_lost` is told of a consumer that the broker has ended or would not restore; `on_confirmed`, while set,
-    is called after every confirm.
+    is called whenever publications have got their outcome.
     """
 
     def __init__(self, number: int, *, prefetch: int, confirming: bool) -> None:
@@ -212,6 +212,8 @@ class ChannelProtocol:
         self._open(unsent)
         reason = ChannelInterrupted(f"the broker closed the channel over something else: {error}")
         told = confirms is not None and confirms.fail(error if index == _PUBLISH else None, reason)
+        if self.on_confirmed is not None:
+            self.on_confirmed()
         if culprit is None and not told:
             logger.error("channel %d was closed by the broker, and is open again: %s", self.number, error)
 

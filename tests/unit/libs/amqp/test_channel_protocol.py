@@ -241,6 +241,17 @@ class TestPublishing:
         assert isinstance(first, ChannelInterrupted)
         assert isinstance(second, NotFound)
 
+    def test_who_waits_for_confirms_learns_that_the_channel_was_closed(self) -> None:
+        channel = _channel(confirming=True)
+        line = _open(channel)
+        Publications(channel).publish("missing")
+        unconfirmed: list[int] = []
+        channel.on_confirmed = lambda: unconfirmed.append(len(channel.confirms or ()))
+
+        line.closes(404, "NOT_FOUND - no exchange 'missing' in vhost '/'", Basic.Publish)
+
+        assert unconfirmed == [0]
+
     def test_the_reopened_channel_counts_its_confirms_anew(self) -> None:
         channel = _channel(confirming=True)
         line = _open(channel)
