@@ -59,6 +59,13 @@ async def hear(event: AnyEvent, listener: Listener[Any], body: bytes, caller: Ca
     try:
         with acting_for(caller):
             await listener(payload)
+    except asyncio.CancelledError:
+        if cast("asyncio.Task[Any]", asyncio.current_task()).cancelling():
+            raise
+        _log.exception(
+            "listener awaited what was cancelled", event_name=event.name, message_id=caller.request_id
+        )
+        return False
     except Exception:  # ruff: ignore[blind-except]  # whatever a listener raises, the event goes to the dead letters
         _log.exception("listener failed", event_name=event.name, message_id=caller.request_id)
         return False

@@ -28,8 +28,6 @@ from libs.messaging.listener import Answer, answer, hear, refusal
 from libs.messaging.message import EventMessage
 from libs.messaging.workers import Workers
 
-_DRAIN_TIMEOUT = 20.0
-
 
 @dataclass
 class _LaneQueue:
@@ -44,13 +42,41 @@ class _LaneQueue:
         self.slots = asyncio.Semaphore(self.lane.slots)
 
 
+@dataclass
+class _EventQueue:
+    """A service's processes share its queue, and each event goes to one of them."""
+
+    hearings: list[_Hearing] = field(default_factory=list)
+    waiting: list[EventMessage] = field(default_factory=list)
+    """What was stopped half-way while nobody else could take it."""
+
+    def hears(self, name: str) -> bool:
+        return any(name in one.listeners.routes for one in self.hearings)
+
+    def put(self, message: EventMessage) -> None:
+        """To whoever has not had one for the longest time."""
+        for one in self.hearings:
+            if message.name in one.listeners.routes:
+                self.hearings.append(self.hearings.pop(self.hearings.index(one)))
+                one.deliver(message)
+                return
+        self.waiting.append(message)
+
+    def join(self, hearing: _Hearing) -> None:
+        """One more process hears, beginning with what waits."""
+        self.hearings.append(hearing)
+        waiting, self.waiting = self.waiting, []
+        for message in waiting:
+            self.put(message)
+
+
 class MemoryBroker:
     """What the buses of one test share: queues, bindings, the log of client-facing events, dead letters."""
 
     def __init__(self) -> None:
         self.bindings: dict[str, _LaneQueue] = {}
         self.queues: dict[tuple[str, str], _LaneQueue] = {}
-        self.shared: dict[str, list[_Hearing]] = defaultdict(list)
+        self.shared: dict[str, _EventQueue] = defaultdict(_EventQueue)
         self.controls: list[_Hearing] = []
         self.log: list[EventMessage] = []
         """Client-facing events in the order of their publication."""
@@ -63,6 +89,7 @@ class _Server(Subscription):
 
     broker: MemoryBroker
     handlers: Handlers
+    drain_timeout: float
     tasks: Workers[Answer] = field(default_factory=Workers)
 
     def start(self) -> None:
@@ -78,7 +105,7 @@ class _Server(Subscription):
             queue = self.broker.queues[self.handlers.service, name]
             if self in queue.servers:
                 queue.servers.remove(self)
-        await self.tasks.finish(_DRAIN_TIMEOUT)
+        await self.tasks.finish(self.drain_timeout)
 
     async def run(self, queue: _LaneQueue, operation: str, body: bytes, caller: Caller) -> Answer:
         """Wait for a free slot of the lane, then answer."""
@@ -103,6 +130,9 @@ class _Hearing(ControlSubscription):
     broker: MemoryBroker
     listeners: Listeners
     bus: MemoryBus
+    drain_timeout: float
+    queue: _EventQueue | None
+    """None where it is a control queue, which nobody shares."""
     tasks: Workers[bool] = field(default_factory=Workers)
 
     @property
@@ -115,25 +145,36 @@ class _Hearing(ControlSubscription):
         caller = Caller(traceparent=message.traceparent, request_id=message.message_id)
 
         def settle(heard: bool | None) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  what hear() says
-            if not heard:
+            if heard is None:
+                if self.queue is not None:
+                    self.queue.put(message)
+            elif not heard:
                 self.broker.dead_letters.append(message)
 
         self.tasks.start(hear(event, listener, message.body, caller), done=settle)
 
     @override
     async def stop(self) -> None:
-        for hearings in (self.broker.controls, self.broker.shared[self.listeners.service]):
-            if self in hearings:
-                hearings.remove(self)
-        await self.tasks.finish(_DRAIN_TIMEOUT)
+        hearings = self.broker.controls if self.queue is None else self.queue.hearings
+        if self in hearings:
+            hearings.remove(self)
+        await self.tasks.finish(self.drain_timeout)
 
 
 class MemoryBus(Bus):
     """A process's end of a `MemoryBroker`; bodies are encoded and decoded as on the wire."""
 
-    def __init__(self, broker: MemoryBroker | None = None, *, max_in_flight: int = 10_000) -> None:
+    def __init__(
+        self,
+        broker: MemoryBroker | None = None,
+        *,
+        max_in_flight: int = 10_000,
+        drain_timeout: float = 20.0,
+    ) -> None:
+        """``drain_timeout``: how long a stop waits for running handlers, in seconds."""
         self.broker = broker or MemoryBroker()
         self._max_in_flight = max_in_flight
+        self._drain_timeout = drain_timeout
         self._waiting: set[asyncio.Future[Answer]] = set()
         self._subscriptions: list[Subscription] = []
         self._closed = False
@@ -209,39 +250,40 @@ class MemoryBus(Bus):
         if message.channel:
             self.broker.log.append(message)
             return
-        heard = [one for one in self.broker.controls if message.name in one.listeners.routes]
-        for hearings in self.broker.shared.values():
-            sharing = [one for one in hearings if message.name in one.listeners.routes]
-            heard += sharing[:1]
-            if sharing:
-                hearings.append(hearings.pop(hearings.index(sharing[0])))
-        if message.mandatory and not heard:
+        controls = [one for one in self.broker.controls if message.name in one.listeners.routes]
+        queues = [one for one in self.broker.shared.values() if one.hears(message.name)]
+        if message.mandatory and not controls and not queues:
             raise Unavailable(f"nobody hears {message.name}")
-        for one in heard:
-            one.deliver(message)
+        for control in controls:
+            control.deliver(message)
+        for queue in queues:
+            queue.put(message)
 
     @override
     async def serve(self, handlers: Handlers) -> Subscription:
-        server = _Server(self.broker, handlers)
+        server = _Server(self.broker, handlers, self._drain_timeout)
         server.start()
         self._subscriptions.append(server)
         return server
 
     @override
     async def subscribe(self, listeners: Listeners) -> Subscription:
-        return self._hear(listeners, self.broker.shared[listeners.service])
+        queue = self.broker.shared[listeners.service]
+        hearing = self._hearing(listeners, queue)
+        queue.join(hearing)
+        return hearing
 
     @override
     async def control(
         self, listeners: Listeners, *, bound: Callable[[], Awaitable[None]]
     ) -> ControlSubscription:
-        hearing = self._hear(listeners, self.broker.controls)
+        hearing = self._hearing(listeners)
+        self.broker.controls.append(hearing)
         await bound()
         return hearing
 
-    def _hear(self, listeners: Listeners, hearings: list[_Hearing]) -> _Hearing:
-        hearing = _Hearing(self.broker, listeners, self)
-        hearings.append(hearing)
+    def _hearing(self, listeners: Listeners, queue: _EventQueue | None = None) -> _Hearing:
+        hearing = _Hearing(self.broker, listeners, self, self._drain_timeout, queue)
         self._subscriptions.append(hearing)
         return hearing
 

@@ -31,7 +31,7 @@ async def _nothing() -> None:
 class House(Protocol):
     """Makes buses that reach one another, and looks behind them."""
 
-    async def bus(self, name: str, *, max_in_flight: int = 10_000) -> Bus: ...
+    async def bus(self, name: str, *, max_in_flight: int = 10_000, drain_timeout: float = 5) -> Bus: ...
     async def serve(self, bus: Bus, handlers: Handlers) -> Subscription: ...
     async def subscribe(self, bus: Bus, listeners: Listeners) -> Subscription: ...
     async def control(
@@ -52,8 +52,8 @@ class MemoryHouse(House):
         self._buses: list[MemoryBus] = []
 
     @override
-    async def bus(self, name: str, *, max_in_flight: int = 10_000) -> Bus:
-        bus = MemoryBus(self._broker, max_in_flight=max_in_flight)
+    async def bus(self, name: str, *, max_in_flight: int = 10_000, drain_timeout: float = 5) -> Bus:
+        bus = MemoryBus(self._broker, max_in_flight=max_in_flight, drain_timeout=drain_timeout)
         self._buses.append(bus)
         return bus
 
@@ -110,13 +110,13 @@ class RabbitHouse(House):
         await declaring.declare(SHARED)
         return house
 
-    async def _rabbit(self, name: str, max_in_flight: int = 10_000) -> RabbitBus:
+    async def _rabbit(self, name: str, max_in_flight: int = 10_000, drain_timeout: float = 5) -> RabbitBus:
         settings = BrokerSettings.model_validate(
             {
                 "url": self._url,
                 "max_in_flight": max_in_flight,
                 "trusted_callers": {"gatehouse"},
-                "drain_timeout": 5,
+                "drain_timeout": drain_timeout,
             }
         )
         bus = await RabbitBus.open(settings, name=name)
@@ -124,8 +124,8 @@ class RabbitHouse(House):
         return bus
 
     @override
-    async def bus(self, name: str, *, max_in_flight: int = 10_000) -> Bus:
-        return await self._rabbit(name, max_in_flight)
+    async def bus(self, name: str, *, max_in_flight: int = 10_000, drain_timeout: float = 5) -> Bus:
+        return await self._rabbit(name, max_in_flight, drain_timeout)
 
     @override
     async def serve(self, bus: Bus, handlers: Handlers) -> Subscription:

@@ -440,6 +440,41 @@ class TestEvents:
             "warehouse.shipped"
         ]
 
+    async def test_a_listener_that_awaits_what_was_cancelled_has_failed(self, house: House, bus: Bus) -> None:
+        async def fail(payload: Shipped) -> None:
+            broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            broken.cancel()
+            await broken
+
+        listeners = Listeners("billing")
+        listeners.on(SHIPPED, fail)
+        await house.subscribe(await house.bus("billing"), listeners)
+
+        await bus.publish(SHIPPED, Shipped(number=1))
+
+        [letter] = await house.dead_letters("billing", count=1)
+        assert letter.body == b'{"number":1}'
+
+    async def test_what_a_stop_has_ended_half_way_is_heard_again(self, house: House, bus: Bus) -> None:
+        begun = asyncio.Event()
+
+        async def hang(payload: Shipped) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        listeners = Listeners("billing")
+        listeners.on(SHIPPED, hang)
+        first = await house.subscribe(await house.bus("one", drain_timeout=0.05), listeners)
+        await bus.publish(SHIPPED, Shipped(number=1))
+        async with asyncio.timeout(30):
+            await begun.wait()
+
+        await first.stop()
+
+        second = Heard()
+        await house.subscribe(await house.bus("two"), hearing("billing", second))
+        assert await second.until(1) == [1]
+
     async def test_an_event_that_cannot_be_read_leaves_a_dead_letter(self, house: House, bus: Bus) -> None:
         heard = Heard()
         await house.subscribe(await house.bus("billing"), hearing("billing", heard))

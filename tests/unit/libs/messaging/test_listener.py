@@ -77,3 +77,25 @@ class TestHear:
             assert payload.text == "hi"
 
         assert await hear(GREETED, listener, body, ANONYMOUS) is heard
+
+    async def test_a_listener_that_awaits_what_was_cancelled_has_failed(self) -> None:
+        async def listener(payload: Greeting) -> None:
+            broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            broken.cancel()
+            await broken
+
+        assert await hear(GREETED, listener, b'{"text":"hi"}', ANONYMOUS) is False
+
+    async def test_a_listener_that_is_stopped_has_not_failed(self) -> None:
+        begun = asyncio.Event()
+
+        async def listener(payload: Greeting) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        hearing = asyncio.create_task(hear(GREETED, listener, b'{"text":"hi"}', ANONYMOUS))
+        await begun.wait()
+        hearing.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await hearing
