@@ -66,5 +66,6 @@ def _actor(caller: Caller) -> UUID | None:
 
 
 def _storable(text: str, limit: int) -> str:
-    """At most ``limit`` characters, without what a text of PostgreSQL cannot hold."""
-    return text[:limit].replace("\0", "").encode("utf-8", "replace").decode()
+    """At most ``limit`` characters, a `?` for each that PostgreSQL cannot hold or that a terminal would obey."""
+    kept = text[:limit]
+    return kept if kept.isprintable() else "".join(one if one.isprintable() else "?" for one in kept)

@@ -55,7 +55,7 @@ class ApiKeys:
         row = ApiKeyRow(
             id=UUID(new_message_id()),
             account_id=account_id,
-            name=request.name.replace("\0", ""),
+            name=request.name,
             scope=request.scope,
             hash=digest(secret),
             created_at=now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
@@ -21,11 +22,15 @@ REVOKED_AT_ONCE = 1000
 
 
 def _email(value: str) -> str:
-    """The address as typed, if mail could be sent to it (no look-up is made)."""
+    """The address as typed, if mail could be sent to it (no look-up is made), and to what NFKC makes of it.
+
+    That form names the account: of another one, U+FE6B would be a second `@`, and U+00B4 a blank.
+    """
     if "=?" in value:  # a header would read it as an encoded word (RFC 2047), and so as another address
         raise PydanticCustomError("email", "The part before the @-sign must not look like an encoded word.")
     try:
-        validate_email(value, check_deliverability=False)
+        for form in {value, unicodedata.normalize("NFKC", value)}:
+            validate_email(form, check_deliverability=False)
     except EmailNotValidError as error:
         raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from None
     return value

@@ -34,6 +34,20 @@ ScopeText: TypeAlias = Annotated[
 ]
 
 
+# C0 and C1, line and paragraph ends, and what turns the direction of the text around it.
+_NOT_SHOWN = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+ApiKeyName: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=100,
+        pattern=rf"^[^{_NOT_SHOWN}]*[^\s{_NOT_SHOWN}][^{_NOT_SHOWN}]*$",
+        description="One line that is not blank, without control characters.",
+        examples=["backup job"],
+    ),
+]
+
+
 class TokenRequest(Request):
     """A service account asks for an access token (RFC 6749, section 4.4.2)."""
 
@@ -58,7 +72,7 @@ class ServiceToken(Reply):
 class CreateApiKeyRequest(Request):
     """A key for a program of the caller's own."""
 
-    name: str = Field(min_length=1, max_length=100, examples=["backup job"])
+    name: ApiKeyName
     scope: ScopeText = ""
     expires_in: int | None = Field(
         None,
