@@ -20,8 +20,6 @@ from libs.messaging import AnyOperation, AppError
 FLAG = b"x-gatehouse-cookies"
 """With this header (`1`) a page says that it keeps its tokens in cookies."""
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_REFRESH_PATH = b"/v1/auth"
-"""Where the refresh token goes: to refresh, and to log out when the access token is over."""
 _LEAVING = frozenset({LOGOUT, LOGOUT_ALL, DELETE_ME})
 
 _Headers: TypeAlias = Mapping[bytes, bytes]
@@ -55,7 +53,10 @@ class CookieSettings(BaseModel):
 
 
 class CrossSite(AppError):
-    """A page of another site, or one that does not say that it uses cookies, tried to act by somebody's cookies."""
+    """A page of another site, or one that does not say that it uses cookies, tried to act by somebody's cookies.
+
+    Or another site may have added a cookie of its own to them.
+    """
 
     code = "http.cross_site"
     status = 403
@@ -74,9 +75,11 @@ class Cookies:
         self._enabled = settings.enabled
         self._secure = settings.secure
         self._origins = frozenset(origin.encode() for origin in settings.origins)
-        # The prefixes keep a neighbouring host from planting cookies (RFC 6265bis, section 4.1.3).
-        self._access = b"__Host-gatehouse-access" if settings.secure else b"gatehouse-access"
-        self._refresh = b"__Secure-gatehouse-refresh" if settings.secure else b"gatehouse-refresh"
+        # With this prefix a browser takes a cookie from this very host alone, and for every path (RFC 6265bis, section
+        # 4.1.3.2). With `__Secure-`, or for some paths only, a neighbouring host could plant one that is sent first.
+        prefix = b"__Host-" if settings.secure else b""
+        self._access = prefix + b"gatehouse-access"
+        self._refresh = prefix + b"gatehouse-refresh"
 
     def authorization(self, method: str, headers: _Headers) -> bytes | None:
         """The value of an ``Authorization`` header: the request's own, else what its cookie makes of it."""
@@ -95,11 +98,11 @@ class Cookies:
         The page says so by its ``Origin``, which no other may send; a page that GETs from its own origin has none, and
         its browser says the same by ``Sec-Fetch-Site``.
         """
-        token = _cookie(headers, self._access) if self._enabled else None
-        if token is None:
+        found = _cookies(headers, self._access) if self._enabled else []
+        if len(found) != 1:
             return ""
         unnamed = b"origin" not in headers and headers.get(b"sec-fetch-site") == b"same-origin"
-        return token.decode("latin-1") if unnamed or self._is_own(headers) else ""
+        return found[0].decode("latin-1") if unnamed or self._is_own(headers) else ""
 
     def concern(self, operation: AnyOperation) -> bool:
         """Whether the operation gives tokens or ends their session."""
@@ -123,7 +126,7 @@ class Cookies:
     def given(self, operation: AnyOperation, headers: _Headers, reply: bytes) -> tuple[bytes, _RawHeaders]:
         """The reply without the tokens that went into cookies, and the headers that put them there or clear them."""
         if operation in _LEAVING:
-            shown = _cookie(headers, self._access) is not None
+            shown = bool(_cookies(headers, self._access))
             return reply, self._set(b"", 0, b"", 0) if shown or self._wanted(headers) else []
         if not self._wanted(headers):
             return reply, []
@@ -165,18 +168,26 @@ class Cookies:
     def _set(self, access: bytes, access_age: int, refresh: bytes, refresh_age: int) -> _RawHeaders:
         rules = b"; HttpOnly; SameSite=Strict" + (b"; Secure" if self._secure else b"")
         return [
-            (b"set-cookie", b"%b=%b; Path=/; Max-Age=%d%b" % (self._access, access, access_age, rules)),
-            (
-                b"set-cookie",
-                b"%b=%b; Path=%b; Max-Age=%d%b" % (self._refresh, refresh, _REFRESH_PATH, refresh_age, rules),
-            ),
+            (b"set-cookie", b"%b=%b; Path=/; Max-Age=%d%b" % (name, token, age, rules))
+            for name, token, age in (
+                (self._access, access, access_age),
+                (self._refresh, refresh, refresh_age),
+            )
         ]
 
 
 def _cookie(headers: _Headers, name: bytes) -> bytes | None:
-    """The first cookie of this name (RFC 6265, section 5.4); None for an empty one, too."""
-    for pair in headers.get(b"cookie", b"").split(b";"):
-        found, _, value = pair.strip().partition(b"=")
-        if found == name:
-            return value or None
-    return None
+    """The cookie of this name; None for an empty one, too.
+
+    Raises `CrossSite` where there are several: somebody else has added one, and which is not to be seen here.
+    """
+    found = _cookies(headers, name)
+    if len(found) > 1:
+        raise CrossSite(f"the cookie {name.decode()} came more than once")
+    return found[0] if found else None
+
+
+def _cookies(headers: _Headers, name: bytes) -> list[bytes]:
+    """Every cookie of this name that is not empty, as they came (RFC 6265, section 5.4)."""
+    pairs = (pair.strip().partition(b"=") for pair in headers.get(b"cookie", b"").split(b";"))
+    return [value for found, _, value in pairs if found == name and value]

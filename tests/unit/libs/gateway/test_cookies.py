@@ -11,6 +11,7 @@ from libs.gateway.cookies import CrossSite
 
 FLAGGED = {b"host": b"app.example", b"x-gatehouse-cookies": b"1", b"origin": b"https://app.example"}
 ACCESS = b"__Host-gatehouse-access=a.b.c"
+REFRESH_COOKIE = b"__Host-gatehouse-refresh=" + b"r" * 43
 PAIR = json.dumps(
     {
         "access_token": "a.b.c",
@@ -38,10 +39,10 @@ class TestGiving:
     def test_tokens_go_into_cookies_that_no_script_reads(self, cookies: Cookies) -> None:
         reply, headers = cookies.given(LOGIN, FLAGGED, PAIR)
         assert json.loads(reply).keys() == {"token_type", "expires_in", "refresh_expires_in", "session_id"}
-        rules = b"HttpOnly; SameSite=Strict; Secure"
+        rules = b"HttpOnly; SameSite=Strict; Secure"  # and no Domain: `__Host-` takes exactly this
         assert [value for _, value in headers] == [
-            b"__Host-gatehouse-access=a.b.c; Path=/; Max-Age=600; " + rules,
-            b"__Secure-gatehouse-refresh=" + b"r" * 43 + b"; Path=/v1/auth; Max-Age=1000; " + rules,
+            ACCESS + b"; Path=/; Max-Age=600; " + rules,
+            REFRESH_COOKIE + b"; Path=/; Max-Age=1000; " + rules,
         ]
 
     def test_whoever_does_not_ask_gets_the_tokens_themselves(self, cookies: Cookies) -> None:
@@ -124,12 +125,12 @@ class TestShowing:
 
 class TestRefreshing:
     def test_the_cookie_holds_what_the_body_does_not(self, cookies: Cookies) -> None:
-        headers = {**FLAGGED, b"cookie": b"__Secure-gatehouse-refresh=" + b"r" * 43}
+        headers = {**FLAGGED, b"cookie": REFRESH_COOKIE}
         assert json.loads(cookies.presented(REFRESH, headers, b"{}")) == {"refresh_token": "r" * 43}
         assert cookies.presented(REFRESH, headers, b'{"refresh_token": "x"}') == b'{"refresh_token": "x"}'
 
     def test_without_the_header_no_cookie_is_used(self, cookies: Cookies) -> None:
-        headers = {b"cookie": b"__Secure-gatehouse-refresh=" + b"r" * 43}
+        headers = {b"cookie": REFRESH_COOKIE}
         assert cookies.presented(REFRESH, headers, b"{}") == b"{}"
 
     def test_nobody_is_signed_in_by_a_foreign_page(self, cookies: Cookies) -> None:
@@ -137,16 +138,65 @@ class TestRefreshing:
             cookies.presented(LOGIN, {**FLAGGED, b"origin": b"https://evil.example"}, b"{}")
 
 
+class TestPlanting:
+    """A neighbouring host sets cookies for the whole domain, and none with the prefix `__Host-`."""
+
+    @pytest.mark.parametrize("name", [b"__Secure-gatehouse-refresh", b"gatehouse-refresh"])
+    def test_a_refresh_token_under_a_name_that_a_neighbour_may_set_does_not_count(
+        self, cookies: Cookies, name: bytes
+    ) -> None:
+        headers = {**FLAGGED, b"cookie": name + b"=" + b"e" * 43 + b"; " + REFRESH_COOKIE}
+        assert json.loads(cookies.presented(REFRESH, headers, b"{}")) == {"refresh_token": "r" * 43}
+        headers[b"cookie"] = name + b"=" + b"e" * 43
+        assert cookies.presented(REFRESH, headers, b"{}") == b"{}"
+        assert not cookies.left_behind(headers)
+        assert cookies.replaced(LOGIN, headers) is None
+
+    @pytest.mark.parametrize(
+        "name", [b"__Secure-gatehouse-access", b"gatehouse-access", b"__host-gatehouse-access"]
+    )
+    def test_neither_does_such_an_access_token(self, cookies: Cookies, name: bytes) -> None:
+        headers = {**FLAGGED, b"cookie": name + b"=e.e.e"}
+        assert cookies.authorization("GET", headers) is None
+        assert not cookies.handshake(headers)
+
+    @pytest.mark.parametrize("planted", [b"first", b"last"])
+    def test_of_two_refresh_tokens_none_is_chosen(self, cookies: Cookies, planted: bytes) -> None:
+        two = [b"__Host-gatehouse-refresh=" + b"e" * 43, REFRESH_COOKIE]
+        headers = {**FLAGGED, b"cookie": b"; ".join(two if planted == b"first" else reversed(two))}
+        for use in (
+            lambda: cookies.presented(REFRESH, headers, b"{}"),
+            lambda: cookies.presented(LOGIN, headers, b"{}"),
+            lambda: cookies.left_behind(headers),
+        ):
+            with pytest.raises(CrossSite):
+                use()
+
+    def test_of_two_access_tokens_none_is_chosen(self, cookies: Cookies) -> None:
+        headers = {**FLAGGED, b"cookie": b"__Host-gatehouse-access=e.e.e; " + ACCESS}
+        with pytest.raises(CrossSite):
+            cookies.authorization("GET", headers)
+        assert not cookies.handshake(headers)
+
+    def test_whoever_leaves_by_a_bearer_loses_both(self, cookies: Cookies) -> None:
+        headers = {b"cookie": b"__Host-gatehouse-access=e.e.e; " + ACCESS, b"authorization": b"Bearer x"}
+        assert len(cookies.given(LOGOUT, headers, b"")[1]) == 2
+
+    def test_an_empty_one_counts_as_none(self, cookies: Cookies) -> None:
+        headers = {**FLAGGED, b"cookie": b"__Host-gatehouse-access=; " + ACCESS}
+        assert cookies.authorization("GET", headers) == b"Bearer a.b.c"
+
+
 class TestLeaving:
     """A page that wants out, whatever has become of its access token."""
 
     def test_its_refresh_token_says_who_it_is(self, cookies: Cookies) -> None:
-        headers = {**FLAGGED, b"cookie": b"__Secure-gatehouse-refresh=" + b"r" * 43}
+        headers = {**FLAGGED, b"cookie": REFRESH_COOKIE}
         assert [cookies.left_behind(one) for one in (headers, FLAGGED)] == ["r" * 43, ""]
 
     def test_whoever_shows_a_bearer_or_keeps_tokens_itself_is_no_such_page(self, cookies: Cookies) -> None:
         assert cookies.left_behind({**FLAGGED, b"authorization": b"Bearer x"}) is None
-        assert cookies.left_behind({b"cookie": b"__Secure-gatehouse-refresh=" + b"r" * 43}) is None
+        assert cookies.left_behind({b"cookie": REFRESH_COOKIE}) is None
 
     def test_no_foreign_page_signs_anybody_out(self, cookies: Cookies) -> None:
         with pytest.raises(CrossSite):

@@ -139,6 +139,14 @@ async def test_a_bearer_is_judged_as_ever(house: House) -> None:
     assert house.heard.by_token == []
 
 
+@pytest.mark.parametrize("name", ["gatehouse-access", "gatehouse-refresh"])
+async def test_two_cookies_of_one_name_leave_nobodys_session(house: House, name: str) -> None:
+    """Which of them is the page's own cannot be seen, and to end none and say so would be a lie."""
+    answer = await house.leave(cookie=f"{name}=planted; {name}={REFRESH_TOKEN}")
+    assert (answer.status, json.loads(answer.body)["code"]) == (403, "http.cross_site")
+    assert (answer.all("set-cookie"), house.heard.by_token) == ([], [])
+
+
 async def test_leaving_everywhere_takes_a_good_access_token(house: House) -> None:
     """A 204 that ended this session alone would be a lie; the page refreshes first."""
     answer = await house.leave(refresh=REFRESH_TOKEN, path="/v1/auth/logout/all")

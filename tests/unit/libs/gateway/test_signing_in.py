@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -52,7 +53,10 @@ class Auth:
             raise self.refused
         return LoginReply.model_validate({**PAIR, "device_token": "d" * 48})
 
-    async def pair(self, _request: ConfirmCode | RefreshRequest, _caller: Caller) -> TokenPair:
+    async def code(self, _request: ConfirmCode, _caller: Caller) -> LoginReply:
+        return LoginReply.model_validate({**PAIR, "device_token": "d" * 48})
+
+    async def pair(self, _request: RefreshRequest, _caller: Caller) -> TokenPair:
         return TokenPair.model_validate(PAIR)
 
     async def logout(self, request: RefreshRequest, caller: Caller) -> Empty:
@@ -86,7 +90,7 @@ class House:
 async def house() -> AsyncIterator[House]:
     auth, table = Auth(), Handlers("auth", lanes={HASHING: Lane()})
     table.on(LOGIN, auth.login)
-    table.on(CODE_CONFIRM, auth.pair)
+    table.on(CODE_CONFIRM, auth.code)
     table.on(REFRESH, auth.pair)
     table.on(LOGOUT_BY_TOKEN, auth.logout)
     door = Door([LOGIN, CODE_CONFIRM, REFRESH, LOGOUT_BY_TOKEN], cookies=CookieSettings(secure=False))
@@ -123,6 +127,13 @@ async def test_a_session_that_cannot_be_ended_now_keeps_nobody_out(house: House)
 async def test_a_foreign_page_ends_nothing(house: House) -> None:
     answer = await house.post(*SIGN_INS[0], origin="https://evil.example")
     assert (answer.status, house.auth.left) == (403, [])
+
+
+@pytest.mark.parametrize(("path", "body"), [*SIGN_INS, ("/v1/auth/refresh", b"{}")])
+async def test_two_refresh_cookies_sign_nobody_in(house: House, path: str, body: bytes) -> None:
+    answer = await house.post(path, body, refresh=f"{EARLIER}; gatehouse-refresh={'p' * 43}")
+    assert (answer.status, json.loads(answer.body)["code"]) == (403, "http.cross_site")
+    assert (answer.all("set-cookie"), house.auth.left) == ([], [])
 
 
 async def test_whoever_keeps_tokens_itself_has_no_earlier_session_here(house: House) -> None:
