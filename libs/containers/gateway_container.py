@@ -106,6 +106,7 @@ class GatewayContainer(Container):
             redis = await _redis(opened, settings.redis)
             verifier = TokenVerifier(Claims, settings.tokens)
             keys = PublicKeys(bus, verifier)
+            opened.closing("keys", keys.close)
             revocations = Revocations(settings.revocation)
             auth_feed = AuthFeed(bus, keys, revocations)
             opened.probing("auth_svc", keys.check, essential=False)  # tokens are believed without it
