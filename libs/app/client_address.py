@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
 from starlette.types import Scope
 
 Network: TypeAlias = IPv4Network | IPv6Network
+_Address: TypeAlias = IPv4Address | IPv6Address
+
+_MAPPED = "::ffff:"
+"""How the system begins the address of an IPv4 peer at a socket for both families (RFC 4291, section 2.5.5.2)."""
+_MAPPED_BITS = 96
 
 
 class ClientAddress:
@@ -19,26 +24,29 @@ class ClientAddress:
     """
 
     def __init__(self, trusted_proxies: Iterable[Network]) -> None:
-        self._networks = tuple(trusted_proxies)
+        self._networks = tuple(_network(one) for one in trusted_proxies)
         self._is_trusted = lru_cache(maxsize=1024)(self._in_networks)
 
     def of(self, scope: Scope) -> str:
-        """The client's address; empty where the transport has none."""
+        """The client's address, of an IPv4 client in IPv4's own notation; empty where the transport has none."""
         peer = scope["client"][0] if scope.get("client") else ""
+        if peer.startswith(_MAPPED):
+            peer = str(_address(peer) or peer)
         if not self._networks or not self._is_trusted(peer):
             return peer
         written = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         for hop in reversed(written.decode("latin-1").split(",")):
-            address = _bare(hop)
-            if not _is_address(address):
+            address = _address(_bare(hop))
+            if address is None:
                 return peer  # what follows cannot be judged
-            if not self._is_trusted(address):
-                return address
-            peer = address
+            peer = str(address)
+            if not self._is_trusted(peer):
+                return peer
         return peer
 
-    def _in_networks(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in network for network in self._networks)
+    def _in_networks(self, text: str) -> bool:
+        address = _address(text)
+        return address is not None and any(address in network for network in self._networks)
 
 
 def _bare(hop: str) -> str:
@@ -49,9 +57,21 @@ def _bare(hop: str) -> str:
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> _Address | None:
+    """The address that ``text`` writes, of an IPv4 client as such also where it is mapped into IPv6; None for anything else."""
     try:
-        ip_address(text)
+        found = ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    return _unmapped(found) or found
+
+
+def _network(network: Network) -> Network:
+    """A trusted network, of IPv4 proxies as such also where it is written in mapped addresses."""
+    first = _unmapped(network.network_address)
+    beyond = network.prefixlen - _MAPPED_BITS
+    return network if first is None or beyond < 0 else IPv4Network((first, beyond))
+
+
+def _unmapped(address: _Address) -> IPv4Address | None:
+    return address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -57,6 +57,41 @@ def test_a_proxy_over_ipv6_is_trusted_by_its_network() -> None:
     assert seen("2001:db8::1", "203.0.113.9") == "203.0.113.9"
 
 
+@pytest.mark.parametrize("peer", ["::ffff:10.0.0.1", "::ffff:a00:1"])
+def test_an_ipv4_proxy_is_trusted_at_a_socket_for_both_families(peer: str) -> None:
+    """There the system writes its address mapped into IPv6."""
+    assert seen(peer, "203.0.113.9") == "203.0.113.9"
+    assert seen("::ffff:198.51.100.1", "203.0.113.9") == "198.51.100.1"
+
+
+@pytest.mark.parametrize("hop", ["::ffff:10.0.0.2", "::FFFF:A00:2", "[::ffff:10.0.0.2]:80"])
+def test_it_is_trusted_as_another_proxy_writes_it_too(hop: str) -> None:
+    assert seen("10.0.0.1", f"203.0.113.9, {hop}") == "203.0.113.9"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_client_has_one_address_whichever_socket_it_comes_by(trusted: bool) -> None:
+    assert seen("::ffff:198.51.100.1", trusted=trusted) == "198.51.100.1"
+    assert seen("2001:db9::7", trusted=trusted) == "2001:db9::7"
+
+
+def test_a_mapped_hop_is_given_as_the_ipv4_client_that_it_is() -> None:
+    assert seen("10.0.0.1", "::ffff:203.0.113.9") == "203.0.113.9"
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1"])
+def test_a_network_written_in_mapped_addresses_is_one_of_ipv4(peer: str) -> None:
+    address = ClientAddress([ip_network("::ffff:10.0.0.0/104")])
+    assert (
+        address.of({"client": (peer, 1), "headers": [(b"x-forwarded-for", b"203.0.113.9")]}) == "203.0.113.9"
+    )
+
+
+@pytest.mark.parametrize("peer", ["::ffff:192.0.2.1", "::a00:1", "64:ff9b::a00:1"])
+def test_nobody_else_becomes_trusted_by_it(peer: str) -> None:
+    assert seen(peer, "203.0.113.9") != "203.0.113.9"
+
+
 def test_without_a_header_the_proxy_is_the_client() -> None:
     assert seen("10.0.0.1") == "10.0.0.1"
 
