@@ -10,14 +10,14 @@ from functools import partial
 from types import MappingProxyType
 
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.app import HANDSHAKE, Application, MethodNotAllowed, NotFound, ProblemResponse, exchange_of
 from libs.domain.auth import LOGOUT
 from libs.gateway.authorization import Authorization, challenge
 from libs.gateway.cookies import Cookies
 from libs.gateway.relief import Relief
-from libs.gateway.routes import ContractRoute, LogoutRoute, caller_of
+from libs.gateway.routes import NO_STORE, ContractRoute, LogoutRoute, caller_of
 from libs.messaging import AUTHENTICATED, AnyOperation, AppError, Bus, acting_for
 
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
@@ -143,7 +143,20 @@ class Gate:
             await ProblemResponse(error, challenge(error))(scope, receive, send)
             return
         with acting_for(caller_of(exchange, identity)):
-            await app(scope, receive, send)
+            await app(scope, receive, _unstored(send))
+
+
+def _unstored(send: Send) -> Send:
+    """ASGI's send for what only a known caller sees: no cache keeps it, unless the route itself says what one may."""
+
+    def send_unstored(message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if all(name.lower() != NO_STORE[0] for name, _ in headers):
+                message = {**message, "headers": [*headers, NO_STORE]}
+        return send(message)
+
+    return send_unstored
 
 
 def _shape(path: str) -> str:

@@ -46,6 +46,7 @@ _TRACEPARENT = re.compile(
 _REPLACED_SECONDS = 2.0  # for which a sign-in waits until the page's earlier session has ended
 _MAX_USER_AGENT = 256  # characters
 _MAX_LANGUAGE = 100  # characters
+NO_STORE = (b"cache-control", b"no-store")
 
 
 class ContractRoute:
@@ -71,8 +72,9 @@ class ContractRoute:
         self._accepted = TypeAdapter[Any](http.accepted) if http.accepted else None
         self._has_reply = http.status != HTTPStatus.NO_CONTENT
         self._headers = [(b"content-type", b"application/json")] if self._has_reply else []
-        if http.no_store:
-            self._headers.append((b"cache-control", b"no-store"))
+        if http.no_store or operation.access is not PUBLIC:
+            # What one caller may see; said of every answer, since a cookie is no `Authorization` to a cache (RFC 9111, section 3.5).
+            self._headers.append(NO_STORE)
 
     @property
     def needs_body(self) -> bool:

@@ -84,7 +84,10 @@ class Http:
     path: str
     status: int = 200
     no_store: bool = False
-    """Answer with ``Cache-Control: no-store``, as token responses must (RFC 6749, section 5.1)."""
+    """A public operation answers with ``Cache-Control: no-store``, as token responses must (RFC 6749, section 5.1).
+
+    Any other does so without being told to.
+    """
     body: bool = True
     """Whether the fields outside the path travel as a JSON body, and not in the query."""
     accepted: type[BaseModel] | None = None

@@ -54,7 +54,8 @@ async def refused(page: httpx.AsyncClient, bearer: dict[str, str]) -> None:
 
 
 async def test_a_page_lives_with_cookies_alone(page: httpx.AsyncClient) -> None:
-    assert (await page.get("/v1/auth/me")).status_code == 200
+    me = await page.get("/v1/auth/me")
+    assert (me.status_code, me.headers["cache-control"]) == (200, "no-store")
     before = dict(page.cookies)
     assert (await page.post("/v1/auth/refresh", json={})).status_code == 200
     assert dict(page.cookies).keys() == before.keys()

@@ -81,7 +81,7 @@ class Jotted(RootModel[Seen | Later]):
 
 
 PING = Operation("notes.ping", Empty, Seen, access=PUBLIC, http=get("/v1/ping"))
-ADD = Operation("notes.add", Note, Seen, http=post("/v1/notes", status=201, no_store=True))
+ADD = Operation("notes.add", Note, Seen, http=post("/v1/notes", status=201))
 SEARCH = Operation("notes.search", Search, Seen, http=get("/v1/notes"))
 READ = Operation("notes.read", Which, Seen, http=get("/v1/notes/{id}"))
 CHANGE = Operation("notes.change", NoteOf, Seen, http=patch("/v1/notes/{id}"))
@@ -92,10 +92,11 @@ FORGET = Operation("notes.forget", Confirmed, Seen, http=delete("/v1/memory", st
 CLEAR = Operation(
     "notes.clear", Empty, Empty, access=scope("notes.clear"), http=post("/v1/clear", status=204)
 )
+TICKET = Operation("notes.ticket", Empty, Seen, access=PUBLIC, http=post("/v1/ticket", no_store=True))
 JOT = Operation("notes.jot", Jotting, Jotted, access=PUBLIC, http=post("/v1/jot", status=201, accepted=Later))
 INTERNAL = Operation("notes.internal", Empty, Seen, access=SERVICES)
 
-OPERATIONS = (PING, ADD, SEARCH, READ, CHANGE, REMOVE, PATCH, DONE, FORGET, CLEAR, JOT, INTERNAL)
+OPERATIONS = (PING, ADD, SEARCH, READ, CHANGE, REMOVE, PATCH, DONE, FORGET, CLEAR, TICKET, JOT, INTERNAL)
 
 
 async def see(request: Request, caller: Caller) -> Seen:
@@ -134,6 +135,7 @@ def handlers() -> Handlers:
     table.on(DONE, see)
     table.on(FORGET, see)
     table.on(CLEAR, nothing)
+    table.on(TICKET, see)
     table.on(JOT, jot)
     table.on(INTERNAL, see)
     return table

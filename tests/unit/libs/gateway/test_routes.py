@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.responses import Response
 from starlette.types import Message, Scope
 
 from libs.domain import OPERATIONS as OURS
@@ -116,11 +117,10 @@ class TestReply:
         assert answer.header("content-length") == str(len(answer.body))
         assert json.loads(answer.body)["saw"] == "{}"
 
-    async def test_the_contract_says_its_status_and_whether_it_may_be_stored(self, door: Door) -> None:
+    async def test_the_contract_says_its_status(self, door: Door) -> None:
         headers = [door.bearer(), ("content-type", "application/json")]
         answer = await ask(door.app, "POST", "/v1/notes", headers=headers, body=[b'{"text": "milk"}'])
         assert answer.status == 201
-        assert answer.header("cache-control") == "no-store"
 
     async def test_no_content_has_no_body(self, door: Door) -> None:
         answer = await ask(door.app, "DELETE", "/v1/notes/7", headers=[door.bearer()])
@@ -152,6 +152,42 @@ class TestReply:
         assert (answer.status, code(answer)) == (503, "rpc.unavailable")
         assert (await ask(door.app, path="/v1/ping")).status == 200
         assert (await ask(door.app, path="/v1/notes/1")).status == 401
+
+
+class TestCaching:
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [("GET", "/v1/notes/1"), ("HEAD", "/v1/notes/1"), ("DELETE", "/v1/notes/7"), ("GET", "/own")],
+    )
+    @pytest.mark.parametrize("way", ["bearer", "cookie"])
+    async def test_what_a_known_caller_gets_is_kept_by_no_cache(
+        self, door: Door, way: str, method: str, path: str
+    ) -> None:
+        """Of a cookie no cache thinks as it does of `Authorization`, nor does a browser that goes back after a logout."""
+        bearer = door.bearer()
+        token = bearer[1].removeprefix("Bearer ")
+        cookie = [
+            ("host", "app.example"),
+            ("origin", "https://app.example"),
+            ("x-gatehouse-cookies", "1"),
+            ("cookie", f"__Host-gatehouse-access={token}"),
+        ]
+        answer = await ask(door.app, method, path, headers=[bearer] if way == "bearer" else cookie)
+        assert answer.status in {200, 204}
+        assert answer.all("cache-control") == ["no-store"]
+
+    async def test_a_public_answer_is_the_contracts_to_decide(self, door: Door) -> None:
+        assert (await ask(door.app, path="/v1/ping")).header("cache-control") is None
+        assert (await ask(door.app, "POST", "/v1/ticket")).header("cache-control") == "no-store"
+
+    async def test_a_route_of_the_applications_own_may_say_something_else(self, door: Door) -> None:
+        @door.behind.get("/kept")
+        async def kept(response: Response) -> str:
+            response.headers["Cache-Control"] = "private, max-age=5"
+            return "kept"
+
+        answer = await ask(door.app, path="/kept", headers=[door.bearer()])
+        assert answer.all("cache-control") == ["private, max-age=5"]
 
 
 class TestMethods:
