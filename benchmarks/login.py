@@ -31,9 +31,12 @@ PROBE_RATE = 20  # refreshes a second, and as many requests for the account itse
 TIMED_PAIRS = 150  # wrong passwords for a known and for an unknown account
 
 # One client has the one address and makes every attempt: the throttles are not what is measured here.
-_WIDE = dict.fromkeys(
-    ("AUTH_THROTTLE_ATTEMPTS", "AUTH_THROTTLE_LOGIN_ATTEMPTS", "AUTH_THROTTLE_LOGIN_LIMIT"), "1000000"
-)
+_WIDE = {
+    "AUTH_THROTTLE_ATTEMPTS": "1000000",
+    "AUTH_THROTTLE_LOGIN_ATTEMPTS": "1000000",
+    "AUTH_THROTTLE_LOGIN_LIMIT": "1000000",
+    "AUTH_LOGIN_FAILURES_PER_HOUR": "0",
+}
 # The load and the gateway are on this machine, too: they get a core, and hashes the others. Broker and database run on any.
 LOAD_CORE = cores()[1]
 HASH_CORES = sorted(os.sched_getaffinity(0) - {LOAD_CORE}) or [LOAD_CORE]

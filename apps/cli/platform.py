@@ -151,6 +151,7 @@ class Platform:
 def _wide(environment: Environment) -> dict[str, str]:
     """Rates for a machine on which every client has the same address, unless others are given."""
     rates = {
+        "AUTH_LOGIN_FAILURES_PER_HOUR": "100000",
         "AUTH_REGISTER_PER_HOUR": "100000",
         "AUTH_REFRESH_PER_MINUTE": "100000",
         "AUTH_TOKEN_PER_MINUTE": "100000",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 from libs.auth.callers import Origin, SignedIn, account_of
@@ -102,27 +103,29 @@ class Accounts:
         """Tokens of a new session; raises `InvalidCredentials` for whatever does not fit, `TooManyAttempts`, `Overloaded`."""
         login = await self._storage.login(request.login)
         devices = self._attempts.devices
-        device = devices.known(request.device_token, login.account_id if login else None)
-        async with self._attempts.of(request.login, caller.client.ip, device):
-            account_id, tokens = await self._sign_in(login, request.password, caller)
-        return LoginReply(**tokens.model_dump(), device_token=devices.token(account_id, device))
+        device, origin = devices.known(request.device_token, login), Origin.of(caller)
+        async with self._attempts.of(request.login, origin, device):
+            login, tokens = await self._sign_in(login, request.password, origin, caller.deadline)
+        return LoginReply(**tokens.model_dump(), device_token=devices.token(login, device))
 
-    async def _sign_in(self, login: Login | None, password: str, caller: Caller) -> tuple[UUID, TokenPair]:
+    async def _sign_in(
+        self, login: Login | None, password: str, origin: Origin, deadline: Deadline | None
+    ) -> tuple[Login, TokenPair]:
         """Check the password, and open a session of the account."""
         kept = login.hash if login else None
-        origin = Origin.of(caller)
-        matches = await self._passwords.verify(kept, password, caller.deadline)
+        matches = await self._passwords.verify(kept, password, deadline)
         if login is None or kept is None or not matches or not login.active:
             await self._note_failure(login, origin)
             raise InvalidCredentials
         if self._verified_first and not login.verified:
+            await self._note_failure(login, origin, reason="email_unverified")
             raise EmailUnverified
         new = await self._sessions.prepare(login.account_id)
         tokens = await self._open(new, login, origin)
-        if rehashed := await self._rehashed(kept, password, caller.deadline):
+        if rehashed := await self._rehashed(kept, password, deadline):
             async with self._storage.reading() as stored:
                 await stored.accounts.rehash(login.account_id, old=kept, new=rehashed)
-        return login.account_id, tokens
+        return login, tokens
 
     async def _open(self, new: NewSession, login: Login, origin: Origin) -> TokenPair:
         """The session; where the account was changed while its password was being checked, it is looked at once more."""
@@ -173,11 +176,10 @@ class Accounts:
                 return await self._passwords.hash(password, deadline)
         return None
 
-    async def _note_failure(self, login: Login | None, origin: Origin) -> None:
+    async def _note_failure(self, login: Login | None, origin: Origin, **details: Any) -> None:
+        account_id = login.account_id if login else None
         async with self._storage.transaction() as stored:
-            await stored.audit.add(
-                "login.failed", account_id=login.account_id if login else None, origin=origin
-            )
+            await stored.audit.add("login.failed", account_id=account_id, origin=origin, **details)
 
 
 def _seen(account: StoredAccount) -> Account:

@@ -3,7 +3,7 @@
 Failures count for the session, and for the account over all its sessions, apart from sign-ins. By the defaults, who holds
 one stolen session may try ten passwords: five at once, the others after 1, 2, 4, 8 and 16 s; then none until there was no
 failure for a day. That makes 900 in the 90 days that a session lives at the longest, if nobody ends it. Over several stolen
-sessions all have to wait from the twentieth failure in a row, and from the fiftieth none may try for a day.
+sessions all have to wait from the twentieth failure in a row, and from the twenty-fifth none may try for a day.
 
 The owner is never out: one session alone makes no other wait, a new sign-in has a count of its own, and a recent one ends
 the other sessions without a password. Another password, as by a reset, starts every count anew.
@@ -47,10 +47,11 @@ class PasswordProof:
             login = await stored.accounts.by_id(who.account_id)
         if login is None or not login.active:
             raise SessionEnded
-        async with self._attempts.again(who, _password_id(login), caller.client.ip):
+        origin = Origin.of(caller)
+        async with self._attempts.again(who, _password_id(login), origin):
             matches = await self._passwords.verify(login.hash, password, caller.deadline)
             if not matches or login.hash is None:
-                await self._note_failure(who, Origin.of(caller))
+                await self._note_failure(who, origin)
                 raise InvalidCredentials
         return Proven(login.names, login.hash)
 

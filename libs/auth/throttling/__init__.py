@@ -2,7 +2,7 @@
 
 from libs.auth.throttling.addresses import site_of
 from libs.auth.throttling.attempts import Attempts
-from libs.auth.throttling.devices import Devices
+from libs.auth.throttling.devices import Device, Devices
 from libs.auth.throttling.guesses import Guesses
 from libs.auth.throttling.ladder import Ladder
 from libs.auth.throttling.process_store import ProcessStore
@@ -12,10 +12,12 @@ from libs.auth.throttling.refusals import Refusals
 from libs.auth.throttling.seldom import Seldom
 from libs.auth.throttling.settings import ThrottleSettings
 from libs.auth.throttling.shared_store import SharedStore
-from libs.auth.throttling.store import Outcome, Store, Subject
+from libs.auth.throttling.store import Allowance, Outcome, Store, Subject
 
 __all__ = [
+    "Allowance",
     "Attempts",
+    "Device",
     "Devices",
     "Guesses",
     "Ladder",

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from typing_extensions import override
 
-from libs.auth.throttling.store import LEASE, TURN, Outcome, Store, Subject
+from libs.auth.throttling.store import LEASE, TURN, Allowance, Outcome, Store, Subject
 
 _CAPACITY = 50_000  # keys of each kind; some 200 bytes each
 
@@ -75,12 +75,16 @@ class ProcessStore(Store):
         return len(self._counts) + len(self._arrivals)
 
     @override
-    async def admit(self, subjects: Sequence[Subject]) -> float:
+    async def admit(self, subjects: Sequence[Subject], allowance: Allowance | None = None) -> float:
         now = self._clock()
         found = [(one, *(self._counts.get(one.key, now) or (0.0, _Count()))) for one in subjects]
-        wait = max(count.wait(one, now, until) for one, until, count in found)
-        if wait > 0:
-            return wait
+        waits = [count.wait(one, now, until) for one, until, count in found]
+        if allowance is not None:
+            waits.append(self._until_turn(allowance.key, allowance.interval, allowance.burst, now))
+        if max(waits) > 0:
+            return max(waits)
+        if allowance is not None:
+            self._shift(allowance.key, allowance.interval, now)
         for one, until, count in found:
             count.pending += 1
             count.leased_until = now + LEASE
@@ -88,8 +92,12 @@ class ProcessStore(Store):
         return 0.0
 
     @override
-    async def settle(self, subjects: Sequence[Subject], outcome: Outcome) -> None:
+    async def settle(
+        self, subjects: Sequence[Subject], outcome: Outcome, allowance: Allowance | None = None
+    ) -> None:
         now = self._clock()
+        if allowance is not None and outcome is not Outcome.FAILED:
+            self._shift(allowance.key, -allowance.interval, now)
         for one in subjects:
             until, count = self._counts.get(one.key, now) or (now + LEASE, _Count())
             count.pending = max(0, count.pending - 1)
@@ -105,10 +113,23 @@ class ProcessStore(Store):
     @override
     async def spend(self, key: str, *, interval: float, burst: int) -> float:
         now = self._clock()
-        entry = self._arrivals.get(key, now)
-        due = entry[1] if entry is not None else now
-        wait = due - (burst - 1) * interval - now
+        wait = self._until_turn(key, interval, burst, now)
         if wait > 0:
             return wait
-        self._arrivals.set(key, due + interval, due + interval)
+        self._shift(key, interval, now)
         return 0.0
+
+    def _due(self, key: str, now: float) -> float:
+        entry = self._arrivals.get(key, now)
+        return entry[1] if entry is not None else now
+
+    def _until_turn(self, key: str, interval: float, burst: int, now: float) -> float:
+        return self._due(key, now) - (burst - 1) * interval - now
+
+    def _shift(self, key: str, by: float, now: float) -> None:
+        """Take a turn, or give one back."""
+        due = self._due(key, now) + by
+        if due > now:
+            self._arrivals.set(key, due, due)
+        else:
+            self._arrivals.remove(key)

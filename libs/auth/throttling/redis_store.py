@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from libs.auth.throttling.store import LEASE, TURN, Outcome, Store, Subject
+from libs.auth.throttling.store import LEASE, TURN, Allowance, Outcome, Store, Subject
 from libs.infra.redis import RedisConnections
 
 _NOW = """
@@ -18,8 +18,14 @@ _ADMIT = (
     _NOW
     + """
 local lease, turn, wait, running = tonumber(ARGV[1]), tonumber(ARGV[2]), 0, {}
+local interval, burst, due = tonumber(ARGV[3]), tonumber(ARGV[4]), 0
+local allowance = interval > 0 and table.remove(KEYS)
+if allowance then
+    due = math.max(now, tonumber(redis.call('GET', allowance) or 0))
+    wait = math.max(0, math.ceil(due - (burst - 1) * interval - now))
+end
 for i, key in ipairs(KEYS) do
-    local free, limit = tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2])
+    local free, limit = tonumber(ARGV[2 * i + 3]), tonumber(ARGV[2 * i + 4])
     local found = redis.call('HMGET', key, 'failures', 'blocked', 'pending', 'leased')
     local failures, blocked = tonumber(found[1] or 0), tonumber(found[2] or 0)
     local pending = tonumber(found[3] or 0)
@@ -38,19 +44,31 @@ for i, key in ipairs(KEYS) do
     redis.call('HSET', key, 'pending', running[i] + 1, 'leased', now + lease)
     if redis.call('PTTL', key) < lease then redis.call('PEXPIRE', key, lease) end
 end
+if allowance then
+    redis.call('SET', allowance, due + interval, 'PX', math.ceil(due + interval - now))
+end
 return 0
 """
 )
 _SETTLE = (
     _NOW
     + """
-local outcome = ARGV[1]
+local outcome, interval = ARGV[1], tonumber(ARGV[2])
+local allowance = interval > 0 and table.remove(KEYS)
+if allowance and outcome ~= 'failed' then
+    local due = tonumber(redis.call('GET', allowance) or 0) - interval
+    if due > now then
+        redis.call('SET', allowance, due, 'PX', math.ceil(due - now))
+    else
+        redis.call('DEL', allowance)
+    end
+end
 for i, key in ipairs(KEYS) do
     local found = redis.call('HMGET', key, 'failures', 'pending')
     local failures, pending = tonumber(found[1] or 0), math.max(0, tonumber(found[2] or 0) - 1)
     if outcome == 'failed' then
-        local free, first = tonumber(ARGV[4 * i - 2]), tonumber(ARGV[4 * i - 1])
-        local longest, memory = tonumber(ARGV[4 * i]), tonumber(ARGV[4 * i + 1])
+        local free, first = tonumber(ARGV[4 * i - 1]), tonumber(ARGV[4 * i])
+        local longest, memory = tonumber(ARGV[4 * i + 1]), tonumber(ARGV[4 * i + 2])
         failures = failures + 1
         local delay = 0
         if failures >= free then delay = math.min(longest, first * 2 ^ (failures - free)) end
@@ -88,31 +106,42 @@ class RedisStore(Store):
         self._spend = redis.script(_SPEND)
 
     @override
-    async def admit(self, subjects: Sequence[Subject]) -> float:
+    async def admit(self, subjects: Sequence[Subject], allowance: Allowance | None = None) -> float:
         bounds = [bound for one in subjects for bound in (one.ladder.free, one.ladder.limit)]
-        return int(await self._admit(_keys(subjects), [_ms(LEASE), _ms(TURN), *bounds])) / 1000
+        burst = allowance.burst if allowance else 0
+        values: list[str | int] = [_ms(LEASE), _ms(TURN), _interval(allowance), burst, *bounds]
+        return int(await self._admit(_keys(subjects, allowance), values)) / 1000
 
     @override
-    async def settle(self, subjects: Sequence[Subject], outcome: Outcome) -> None:
+    async def settle(
+        self, subjects: Sequence[Subject], outcome: Outcome, allowance: Allowance | None = None
+    ) -> None:
         ladders = [one.ladder for one in subjects]
         steps = [
             step
             for ladder in ladders
             for step in (ladder.free, _ms(ladder.first), _ms(ladder.longest), _ms(ladder.memory))
         ]
-        await self._settle(_keys(subjects), [outcome.value, *steps])
+        await self._settle(_keys(subjects, allowance), [outcome.value, _interval(allowance), *steps])
 
     @override
     async def spend(self, key: str, *, interval: float, burst: int) -> float:
         return int(await self._spend([_named(key)], [repr(interval * 1000), burst])) / 1000
 
 
-def _keys(subjects: Sequence[Subject]) -> list[str]:
-    return [_named(one.key) for one in subjects]
+def _keys(subjects: Sequence[Subject], allowance: Allowance | None) -> list[str]:
+    """The subjects' keys, and behind them the allowance's where there is one."""
+    return [_named(one.key) for one in subjects] + ([_named(allowance.key)] if allowance else [])
 
 
 def _named(key: str) -> str:
-    return f"gatehouse:throttle:{key}"
+    """All in one slot, as a script on a Redis Cluster needs them."""
+    return f"gatehouse:{{throttle}}:{key}"
+
+
+def _interval(allowance: Allowance | None) -> str:
+    """In ms, and 0 where there is no allowance."""
+    return repr(allowance.interval * 1000) if allowance else "0"
 
 
 def _ms(seconds: float) -> int:

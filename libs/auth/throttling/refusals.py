@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import structlog
 
-from libs.auth.callers import Origin
+from libs.auth.callers import Origin, SignedIn
 from libs.auth.repository import Storage
+from libs.auth.throttling.addresses import site_of
 from libs.auth.throttling.seldom import Seldom
 from libs.auth.throttling.store import Store
 from libs.messaging import Unavailable
 
 _log = structlog.get_logger(__name__)
 _SECONDS = 900.0
+_OF_A_SITE = (
+    10  # rows in as many seconds: whoever tries many names from one address does not fill the audit log
+)
 
 
 class Refusals:
@@ -21,23 +23,27 @@ class Refusals:
 
     def __init__(self, storage: Storage, store: Store) -> None:
         self._storage = storage
-        self._seldom = Seldom(store, "throttled", seconds=_SECONDS)
+        self._logins = Seldom(store, "throttled", seconds=_SECONDS)
+        self._sites = Seldom(store, "throttled_at", seconds=_SECONDS / _OF_A_SITE, first=_OF_A_SITE)
 
-    async def note(self, kind: str, login: str, address: str, account_id: UUID | None) -> None:
-        """Write down that attempts of this ``kind`` wait; the account is looked up by its login where it is not known.
+    async def note(self, kind: str, login: str, origin: Origin, who: SignedIn | None = None) -> None:
+        """Write down that attempts of this ``kind`` wait: of ``who`` is signed in, else of the account with the ``login``.
 
         Without the database nothing is written down, and the attempt is refused all the same.
         """
-        if not await self._seldom.first(kind):
+        if not await self._logins.first(kind) or not await self._sites.first(site_of(origin.ip)):
             return
         try:
-            await self._write(login, address, account_id)
+            await self._write(login, origin, who)
         except Unavailable as error:
             _log.warning("throttling_not_written_down", reason=str(error))
 
-    async def _write(self, login: str, address: str, account_id: UUID | None) -> None:
-        if account_id is None:
-            found = await self._storage.login(login)
-            account_id = found.account_id if found else None
+    async def _write(self, login: str, origin: Origin, who: SignedIn | None) -> None:
+        account = who or await self._storage.login(login)
         async with self._storage.transaction() as stored:
-            await stored.audit.add("login.throttled", account_id=account_id, origin=Origin(ip=address))
+            await stored.audit.add(
+                "login.throttled",
+                account_id=account.account_id if account else None,
+                session_id=who.session_id if who else None,
+                origin=origin,
+            )

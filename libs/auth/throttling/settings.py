@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class ThrottleSettings(BaseModel):
     """How failed sign-ins slow down, and how fast one address may go.
 
-    An account has two names at most, its e-mail address and its username, and each has its own count: a limit of 50 keeps
-    the account within the 100 consecutive failures that NIST SP 800-63B (section 3.2.2) allows.
+    What guesses a password counts in one of four places: under the account's e-mail address, under its username, at its known
+    devices together, and where somebody who is signed in is asked for it once more. Each has the limit ``login_limit``, and
+    25 in each keep the password within the 100 failures in a row that NIST SP 800-63B (section 3.2.2) allows.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
@@ -18,19 +19,21 @@ class ThrottleSettings(BaseModel):
         5,
         ge=1,
         validation_alias="AUTH_THROTTLE_ATTEMPTS",
-        description="Failures for one login from one address, or from one known device, before each next try must wait.",
+        description="Failures for one login from one address, or from one known device or session, before each next try must wait.",
     )
     login_attempts: int = Field(
         20,
         ge=1,
         validation_alias="AUTH_THROTTLE_LOGIN_ATTEMPTS",
-        description="Failures for one login from everywhere before all but known devices must wait.",
+        description="Failures for one login from everywhere before all but known devices must wait; for all known devices of an "
+        "account, and for all its sessions, before all of them must. One device or session alone may try half as often.",
     )
     login_limit: int = Field(
-        50,
+        25,
         ge=1,
         validation_alias="AUTH_THROTTLE_LOGIN_LIMIT",
-        description="Failures in a row for one login after which only known devices may try, until these are forgotten.",
+        description="Failures in a row after which nothing is tried until they are forgotten: for one login but from known devices, "
+        "for all known devices of an account, and for all its sessions. Four times this is the most for one password.",
     )
     first_delay: float = Field(
         1.0,
@@ -51,11 +54,19 @@ class ThrottleSettings(BaseModel):
         validation_alias="AUTH_THROTTLE_MEMORY",
         description="How long failures are remembered after the last one; a success forgets them at once (s).",
     )
+    failures_per_hour: int = Field(
+        200,
+        ge=0,
+        validation_alias="AUTH_LOGIN_FAILURES_PER_HOUR",
+        description="Failed sign-ins, for whatever logins, that one address may have in an hour, in a burst or spread; 0 is no limit. "
+        "Known devices do not count. An office or a school has one address: where one sign-in in twenty fails, 200 are reached "
+        "by 4,000 sign-ins on new devices in an hour, and then the next waits 18 s.",
+    )
     device_seconds: int = Field(
         15_552_000,
         ge=0,
         validation_alias="AUTH_DEVICE_SECONDS",
-        description="How long a device that signed in is known; each sign-in starts it anew (s).",
+        description="How long a device that signed in is known, while the password is the same; each sign-in starts it anew (s).",
     )
     register_per_hour: int = Field(
         60,
@@ -77,9 +88,9 @@ class ThrottleSettings(BaseModel):
     )
 
     @property
-    def session_limit(self) -> int:
-        """Wrong passwords in a row for one session after which it may try none, until these are forgotten.
+    def single_limit(self) -> int:
+        """Wrong passwords in a row from one session, or one known device, after which it may try none until they are forgotten.
 
-        Half of what makes the whole account wait, so that one session never does.
+        Half of what makes all sessions, or all known devices, of the account wait, so that one never does.
         """
         return max(1, self.login_attempts // 2)

@@ -10,7 +10,7 @@ import structlog
 from typing_extensions import override
 
 from libs.auth.throttling.process_store import ProcessStore
-from libs.auth.throttling.store import Outcome, Store, Subject
+from libs.auth.throttling.store import Allowance, Outcome, Store, Subject
 from libs.infra.redis import RedisAway
 
 _log = structlog.get_logger(__name__)
@@ -30,12 +30,14 @@ class SharedStore(Store):
         self._looks_again = 0.0
 
     @override
-    async def admit(self, subjects: Sequence[Subject]) -> float:
-        return await self._ask(lambda store: store.admit(subjects))
+    async def admit(self, subjects: Sequence[Subject], allowance: Allowance | None = None) -> float:
+        return await self._ask(lambda store: store.admit(subjects, allowance))
 
     @override
-    async def settle(self, subjects: Sequence[Subject], outcome: Outcome) -> None:
-        await self._ask(lambda store: store.settle(subjects, outcome))
+    async def settle(
+        self, subjects: Sequence[Subject], outcome: Outcome, allowance: Allowance | None = None
+    ) -> None:
+        await self._ask(lambda store: store.settle(subjects, outcome, allowance))
 
     @override
     async def spend(self, key: str, *, interval: float, burst: int) -> float:

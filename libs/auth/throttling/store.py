@@ -33,18 +33,32 @@ class Subject:
     ladder: Ladder
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Failures that are borne over time, whatever succeeds between them: ``burst``, one of which comes back every ``interval`` s."""
+
+    key: str
+    interval: float
+    burst: int
+
+
 class Store(Protocol):
     """Counts so that parallel attempts cannot slip through: each is booked when it is admitted, before it is judged.
 
     While failures stay below ``free``, attempts may run side by side, as many as the limit leaves; from there on one at a
-    time. Keys of one call lie together: they share what stands in braces (Redis Cluster).
+    time.
     """
 
-    async def admit(self, subjects: Sequence[Subject]) -> float:
-        """Book an attempt for all subjects and give 0, or book none and give the seconds to wait."""
+    async def admit(self, subjects: Sequence[Subject], allowance: Allowance | None = None) -> float:
+        """Book an attempt for all subjects, take it from the allowance, and give 0; or the seconds to wait, and book nothing."""
 
-    async def settle(self, subjects: Sequence[Subject], outcome: Outcome) -> None:
-        """Tell what became of an admitted attempt: a failure counts, a success forgets the failures."""
+    async def settle(
+        self, subjects: Sequence[Subject], outcome: Outcome, allowance: Allowance | None = None
+    ) -> None:
+        """Tell what became of an admitted attempt: a failure counts, a success forgets the failures.
+
+        The allowance has back what it was taken for anything but a failure.
+        """
 
     async def spend(self, key: str, *, interval: float, burst: int) -> float:
         """Take one of ``burst`` turns, one of which comes back every ``interval`` s; 0, or the seconds to wait."""
@@ -52,7 +66,11 @@ class Store(Protocol):
 
 @asynccontextmanager
 async def judged(
-    store: Store, subjects: Sequence[Subject], *, failure: type[Exception]
+    store: Store,
+    subjects: Sequence[Subject],
+    allowance: Allowance | None = None,
+    *,
+    failure: type[Exception],
 ) -> AsyncGenerator[None]:
     """Judge an admitted attempt inside of this block: ``failure`` is one, no error is a success, any other is neither."""
     outcome = Outcome.DROPPED
@@ -63,4 +81,4 @@ async def judged(
         outcome = Outcome.FAILED
         raise
     finally:
-        await store.settle(subjects, outcome)
+        await store.settle(subjects, outcome, allowance)

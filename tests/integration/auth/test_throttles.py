@@ -144,6 +144,41 @@ async def test_a_known_device_has_a_ladder_of_its_own(world: AuthWorld) -> None:
     await sign_in(world)
 
 
+async def test_devices_made_known_in_advance_are_worth_nothing_once_the_password_is_changed(
+    world: AuthWorld,
+) -> None:
+    known = [(await sign_in(world)).device_token for _ in range(4)]
+    own = await sign_in(world, device=known[0])
+    world.clock.advance(1)
+    await change(world, world.caller(own), PASSWORD)
+    for device in known[:3]:
+        await fail(world, 1, device=device)
+    with pytest.raises(TooManyAttempts):
+        await sign_in(world, "eight blue bottles", device=known[3])
+
+
+async def test_all_known_devices_add_up(world: AuthWorld) -> None:
+    devices = [(await sign_in(world)).device_token for _ in range(4)]
+    for device in devices[:2]:
+        await fail(world, 3, device=device, ip=STRANGER)
+    with pytest.raises(TooManyAttempts):
+        await sign_in(world, device=devices[3])
+    await sign_in(world)
+
+
+async def test_a_rehash_forgets_no_device(world: AuthWorld) -> None:
+    device = (await sign_in(world)).device_token
+    ((hash_,),) = await world.rows("SELECT hash FROM auth.credentials")
+    again = await world.rules.passwords.hash(PASSWORD)
+    async with world.storage.transaction() as stored:
+        account = await stored.accounts.by_login(ANN)
+        assert account is not None
+        await stored.accounts.rehash(account.account_id, old=hash_, new=again)
+    for number in range(6):
+        await fail(world, 1, ip=f"198.51.100.{number}")
+    await sign_in(world, device=device)
+
+
 @pytest.mark.parametrize("device", ["", "x", "A" * 48])
 async def test_a_token_that_names_no_device_is_ignored(world: AuthWorld, device: str) -> None:
     await fail(world, 3, device=device)
@@ -245,6 +280,21 @@ async def test_strangers_cannot_use_up_the_tries_of_somebody_who_is_signed_in(wo
 
     await change(world, caller, PASSWORD)
     await sign_in(world, "eight blue bottles")
+
+
+async def test_many_names_from_one_address_wait_and_fill_no_log(database: MigratedDatabase) -> None:
+    async with auth_world(database.url, throttles=ThrottleSettings(failures_per_hour=4)) as world:
+        await world.register(ANN)
+        device = (await sign_in(world)).device_token
+        for number in range(4):
+            await fail(world, 1, login=f"name{number}")
+        for number in range(30):
+            with pytest.raises(TooManyAttempts) as refused:
+                await sign_in(world, login=f"other{number}")
+            assert refused.value.retry_after in {899, 900}
+        assert len(await throttled(world)) == 10
+        await sign_in(world, device=device)
+        await sign_in(world, ip=STRANGER)
 
 
 async def throttled(world: AuthWorld) -> list[tuple[object, str]]:

@@ -1,15 +1,33 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
 from pydantic import TypeAdapter
 
+from libs.auth.repository import Login
 from libs.auth.throttling import Devices
 from libs.domain.auth import DeviceToken
 from tests.fixtures.clock import StoppedClock
 
-ANN, BOB = UUID(int=1), UUID(int=2)
+CHOSEN = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
+
+
+def login(number: int, since: datetime | None = CHOSEN, hash_: str = "hash") -> Login:
+    return Login(
+        UUID(int=number),
+        active=True,
+        verified=True,
+        hash=hash_,
+        names=(),
+        roles=(),
+        updated_at=CHOSEN,
+        password_since=since,
+    )
+
+
+ANN, BOB = login(1), login(2)
 NEW, OLD = b"n" * 32, b"o" * 32
 
 
@@ -71,3 +89,20 @@ def test_each_character_of_a_token_counts(devices: Devices) -> None:
 
 def test_a_token_fits_its_field(devices: Devices) -> None:
     assert len(TypeAdapter(DeviceToken).validate_python(devices.token(ANN))) == 48
+
+
+def test_with_another_password_no_device_is_known_any_more(devices: Devices) -> None:
+    tokens = [devices.token(ANN) for _ in range(3)]
+    changed = login(1, CHOSEN + timedelta(microseconds=1))
+    assert [devices.known(token, changed) for token in tokens] == [None] * 3
+    assert devices.known(tokens[0], login(1, None)) is None
+    assert devices.known(devices.token(changed), ANN) is None
+
+
+def test_another_hash_of_the_same_password_forgets_no_device(devices: Devices) -> None:
+    assert devices.known(devices.token(ANN), login(1, hash_="another")) is not None
+
+
+def test_it_is_the_moment_that_counts_and_not_how_the_database_writes_it(devices: Devices) -> None:
+    elsewhere = CHOSEN.astimezone(timezone(timedelta(hours=3)))
+    assert devices.known(devices.token(ANN), login(1, elsewhere)) is not None
