@@ -163,7 +163,7 @@ def flows_like(world: MailWorld, *, secret: bytes = SECRET) -> MailFlows:
     return MailFlows.over(
         world.auth.rules,
         MailSettings(address_per_hour=0, client_per_hour=0),
-        smtp=Smtp(SmtpSettings(url=SecretStr(world.sink.url), timeout=5)),
+        smtp=Smtp(SmtpSettings(url=SecretStr(world.sink.url), timeout=30)),
         rates=Rates(ProcessStore(), ThrottleSettings()),
         secrets=[secret],
     )
