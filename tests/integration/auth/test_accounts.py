@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -196,13 +196,15 @@ class TestLogin:
             await after.login()
 
     async def test_a_full_hash_pool_refuses_before_it_hashes(self, database: MigratedDatabase) -> None:
-        settings = PasswordSettings(memory=7168, passes=1, threads=1, max_wait=0.05)
+        settings = PasswordSettings(memory=7168, passes=1, threads=1, max_wait=0.5)
         async with auth_world(database.url, passwords=settings) as world:
             await world.register()
-            busy = asyncio.create_task(world.pool.run(lambda: time.sleep(0.5)))
+            let_go = threading.Event()
+            busy = asyncio.create_task(world.pool.run(lambda: let_go.wait(30)))
             await asyncio.sleep(0)
             with pytest.raises(Overloaded):
                 await world.login()
+            let_go.set()
             await busy
             assert (await world.login()).refresh_token
 
