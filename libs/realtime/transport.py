@@ -106,9 +106,9 @@ class Socket(asyncio.Protocol, Connection):
     def resume_writing(self) -> None:
         """The client has caught up with the transport: send what waited, in one write."""
         backlog, self._backlog, self._backlog_bytes = self._backlog, None, 0
-        if backlog:
-            self._transport.write(b"".join(backlog))
         self.write = _drop if self._answered else self._transport.write
+        if backlog:  # much of it pauses the transport again within this very write
+            self._transport.write(b"".join(backlog))
 
     @override
     def close(self, disconnect: Disconnect) -> None:

@@ -1,7 +1,9 @@
 """The socket itself: who may open it, pings, slow clients, and that nothing of it stays."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from websockets.frames import Opcode
 
 from libs.realtime import MemoryLog, RealtimeProtocol, RealtimeSettings
 from libs.realtime.feed import Event
+from libs.realtime.transport import Socket
 from tests.fixtures.raw_socket import dialled, raw
 from tests.fixtures.realtime import Door, Heard, OpenDoor, Told, soon
 
@@ -123,11 +126,46 @@ async def test_a_client_that_stops_reading_is_closed_and_nobody_else_notices(
         count = await flood(door, log, until=slow_is_gone)
         await watching
 
+        slow.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        assert await slow.close_code() == 3008
         for expected in range(1, count + 1):
             assert (await soon(heard.publications)).offset == expected
+
+
+async def test_a_client_that_reads_a_little_once_and_stops_is_closed_too(open_door: OpenDoor) -> None:
+    log, slow_is_gone = MemoryLog(), asyncio.Event()
+    door = await open_door(log=log, settings=RealtimeSettings(max_pending=1_048_576))
+    async with raw(door.url) as slow:
+        await slow.connected("ann/s1", "public:news")
+        slow.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        [session] = door.realtime._node.registry.of_sid("s1")
+        socket = session.connection
+        assert isinstance(socket, Socket)
+        line = socket._transport.get_extra_info("socket")
+        line.setsockopt(SOL_SOCKET, SO_SNDBUF, 4096)  # so that the kernel takes little at once
+        held = asyncio.Event()
+        watching = asyncio.create_task(_until(lambda: socket._backlog_bytes > 500_000, held))
+        await flood(door, log, until=held)
         slow.reader._transport.resume_reading()  # type: ignore[attr-defined]
-        if protocol is RealtimeProtocol:
-            assert await slow.close_code() == 3008
+        while (
+            socket._backlog_bytes > 500_000
+        ):  # it is read from until the socket has handed over what it held
+            await slow.frame()
+        slow.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await watching
+
+        watching = asyncio.create_task(_watch(door, slow_is_gone))
+        await flood(door, log, until=slow_is_gone)
+        await watching
+
+        slow.reader._transport.resume_reading()  # type: ignore[attr-defined]
+        assert await slow.close_code() == 3008
+
+
+async def _until(condition: Callable[[], bool], told: asyncio.Event) -> None:
+    while not condition():  # ruff: ignore[async-busy-wait] - a full buffer makes it true
+        await asyncio.sleep(0)
+    told.set()
 
 
 async def _watch(door: Door, gone: asyncio.Event) -> None:

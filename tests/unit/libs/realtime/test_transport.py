@@ -24,6 +24,7 @@ class Line(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
+        self.waiting = 0
         self.ended = False
         self.aborted = False
 
@@ -63,19 +64,39 @@ class Line(asyncio.Transport):
 
     @override
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.waiting
 
     @override
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Bytes come from the tests."""
 
 
+class SlowLine(Line):
+    """A transport whose client takes nothing: above its high water it pauses its protocol within the write itself."""
+
+    HIGH = 65_536
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    @override
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    @override
+    def write(self, data: Any) -> None:
+        before, self.waiting = self.waiting, self.waiting + len(data)
+        if before <= self.HIGH < self.waiting and isinstance(self.protocol, asyncio.Protocol):
+            self.protocol.pause_writing()
+
+
 class Leaver:
     """A client whose line ends in the tests."""
 
-    def __init__(self, node: Node) -> None:
-        self.line = Line()
-        self.socket = Socket(JSON_SOCKET, max_message=1024, max_pending=65_536)
+    def __init__(self, node: Node, line: Line | None = None, *, max_pending: int = 65_536) -> None:
+        self.line = line or Line()
+        self.socket = Socket(JSON_SOCKET, max_message=1024, max_pending=max_pending)
         self.session = Session(node, self.socket, Client("192.0.2.1", "tests"), HANDLERS)
         self.socket.serve(self.line, self.session, set())
         node.open(self.session)
@@ -124,3 +145,20 @@ async def test_what_was_held_back_for_it_goes_before_the_last_word(leaver: Leave
     leaver.socket.write(b"too late")
 
     assert leaver.line.written == [b"held back\x88\x02\x03\xe8"]
+
+
+async def test_a_client_that_reads_a_little_once_and_stops_is_closed_at_its_bound(node: Node) -> None:
+    line = SlowLine()
+    slow = Leaver(node, line, max_pending=400_000)
+    for _ in range(30):
+        slow.socket.write(b"x" * 10_000)
+
+    line.waiting = 0
+    slow.socket.resume_writing()
+    while not slow.session.closed:
+        slow.socket.write(b"x" * 10_000)
+        await asyncio.sleep(0)
+        assert line.waiting <= 500_000
+
+    assert line.waiting < 400_000  # what waited in the socket was dropped
+    slow.socket.connection_lost(None)
