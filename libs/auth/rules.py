@@ -22,7 +22,7 @@ from libs.auth.repository import Storage
 from libs.auth.roles import Roles, RoleSettings
 from libs.auth.sessions import Sessions
 from libs.auth.settings import KeySettings, PasswordSettings, SessionSettings
-from libs.auth.throttling import Attempts, Refusals, Seldom, Store, ThrottleSettings
+from libs.auth.throttling import Attempts, Devices, Refusals, Seldom, Store, ThrottleSettings
 from libs.auth.tokens import AccessTokens
 from libs.infra.clock import Clock
 from libs.infra.jwt import TokenSettings
@@ -79,6 +79,7 @@ class Rules:
     passwords: Passwords
     proof: PasswordProof
     recent: RecentSignIn
+    devices: Devices
     roles: Roles
     endings: Endings
     api_keys: ApiKeys
@@ -124,13 +125,14 @@ class Rules:
             sessions=sessions,
             departures=Departures(storage, endings, recent, clock),
             accounts=Accounts(
-                storage, passwords, sessions, attempts, roles, clock, verified_first=verified_first
+                storage, passwords, sessions, attempts, roles, recent, clock, verified_first=verified_first
             ),
             password_change=PasswordChange(storage, passwords, proof, endings, clock),
             closing=Closing(storage, endings, proof, recent, clock),
             passwords=passwords,
             proof=proof,
             recent=recent,
+            devices=attempts.devices,
             roles=roles,
             endings=endings,
             api_keys=ApiKeys(storage, roles, endings, settings.api_keys, clock),

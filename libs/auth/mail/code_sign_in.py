@@ -10,7 +10,8 @@ from libs.auth.mail.post import Post
 from libs.auth.mail.requests import Purpose, Requests
 from libs.auth.repository import PASSWORD, Storage
 from libs.auth.sessions import Sessions
-from libs.domain.auth import ByMail, CodeSent, ConfirmCode, TokenPair
+from libs.auth.throttling import Devices
+from libs.domain.auth import ByMail, CodeInvalid, CodeSent, ConfirmCode, LoginReply
 from libs.messaging import Caller
 
 _BY_CODE = ("otp",)  # RFC 8176, section 2
@@ -27,6 +28,7 @@ class CodeSignIn:
         post: Post,
         notices: Notices,
         ownership: Ownership,
+        devices: Devices,
     ) -> None:
         self._storage = storage
         self._sessions = sessions
@@ -34,12 +36,13 @@ class CodeSignIn:
         self._post = post
         self._notices = notices
         self._ownership = ownership
+        self._devices = devices
 
     async def ask(self, request: ByMail, caller: Caller) -> CodeSent:
         """Send a code to the address, if it has an account."""
-        return await self._requests.send(Purpose.CODE, Template.SIGN_IN, request.email, caller)
+        return await self._requests.send(Purpose.CODE, Template.SIGN_IN, request, caller)
 
-    async def confirm(self, request: ConfirmCode, caller: Caller) -> TokenPair:
+    async def confirm(self, request: ConfirmCode, caller: Caller) -> LoginReply:
         """Tokens of a new session; raises `CodeInvalid`.
 
         Where the address was not verified before, it is now: sessions and the password from before end, since anybody
@@ -53,6 +56,9 @@ class CodeSignIn:
             claimed = await self._ownership.claim(stored, owner, origin)
             if claimed is not None and PASSWORD in claimed.dropped:
                 await self._notices.tell(stored, Template.PASSWORD_REMOVED, owner, caller)
+            login = await stored.accounts.by_id(owner.account_id)
+            if login is None:
+                raise CodeInvalid
             tokens = await self._sessions.start(stored, new, origin, methods=_BY_CODE)
             await stored.audit.add(
                 "session.started", account_id=owner.account_id, session_id=tokens.session_id, origin=origin
@@ -60,4 +66,4 @@ class CodeSignIn:
         self._post.posted()
         if claimed is not None:
             await claimed.told.heard()
-        return tokens
+        return LoginReply(**tokens.model_dump(), device_token=self._devices.token(login))

@@ -55,7 +55,7 @@ class MailFlows:
         storage, clock, sealer = rules.storage, rules.clock, Sealer(*secrets)
         relay = MailRelay(storage, templates, sealer, smtp, clock)
         post = Post(templates, sealer, clock, delivers=smtp.configured, wake=relay.wake)
-        requests = Requests(storage, post, rates, settings, clock, secret=secrets[0])
+        requests = Requests(storage, post, rates, settings, rules.devices, clock, secret=secrets[0])
         notices, ownership = Notices(post, clock), Ownership(rules.endings, clock)
         return cls(
             registration=Registration(
@@ -65,7 +65,9 @@ class MailFlows:
             password_reset=PasswordReset(
                 storage, rules.passwords, requests, post, notices, ownership, rules.endings, clock
             ),
-            code_sign_in=CodeSignIn(storage, rules.sessions, requests, post, notices, ownership),
+            code_sign_in=CodeSignIn(
+                storage, rules.sessions, requests, post, notices, ownership, rules.devices
+            ),
             address_change=AddressChange(
                 storage, rules.proof, rules.recent, requests, post, notices, rules.endings, clock
             ),

@@ -48,7 +48,7 @@ class PasswordReset:
 
     async def ask(self, request: ByMail, caller: Caller) -> CodeSent:
         """Send a code to the address, if it has an account."""
-        return await self._requests.send(Purpose.RESET, Template.RESET, request.email, caller)
+        return await self._requests.send(Purpose.RESET, Template.RESET, request, caller)
 
     async def confirm(self, request: NewPasswordByCode, caller: Caller) -> Empty:
         """Keep the new password, end all sessions, and tell the owner.

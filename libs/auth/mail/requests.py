@@ -23,8 +23,8 @@ from libs.auth.mail.post import Post
 from libs.auth.mail.settings import MailSettings
 from libs.auth.repository import NewRequest, Owner, Storage, Stored
 from libs.auth.sealing import derived_key
-from libs.auth.throttling import Guesses, Rate, Rates, site_of
-from libs.domain.auth import CodeInvalid, CodeSent
+from libs.auth.throttling import Device, Devices, Guesses, Rate, Rates, site_of
+from libs.domain.auth import ByMail, CodeInvalid, CodeSent
 from libs.infra.clock import Clock
 from libs.messaging import Caller
 
@@ -82,6 +82,7 @@ class Requests:
         post: Post,
         rates: Rates,
         settings: MailSettings,
+        devices: Devices,
         clock: Clock,
         *,
         secret: bytes,
@@ -90,13 +91,16 @@ class Requests:
         self._post = post
         self._rates = rates
         self._settings = settings
+        self._devices = devices
         self._clock = clock
         # NIST SP 800-63B, section 3.2.2, allows 100 failures in a row for what has less than 64 bits.
         self._guesses = Guesses(rates.store, limit=settings.failures, memory=rates.memory)
         self._addresses = derived_key(secret, b"gatehouse mailed addresses")
 
-    async def admit(self, purpose: Purpose, address: str, caller: Caller) -> int:
-        """How many digits the code must have.
+    async def admit(
+        self, purpose: Purpose, address: str, caller: Caller, *, device_token: str | None = None
+    ) -> int:
+        """How many digits the code must have; a known device has a rate of its own, which strangers cannot use up.
 
         Raises `MailOff` where there is no mail server, `TooManyAttempts` for a client or an address that asks too often.
         """
@@ -106,12 +110,15 @@ class Requests:
             await self._rates.spend(client, site_of(caller.client.ip))
         name = self._name(codes.address_hash(address))
         if self._settings.address_per_hour:
-            await self._rates.spend(Rate(f"mail_{purpose}", self._settings.address_per_hour, _HOUR), name)
+            rate = Rate(f"mail_{purpose}", self._settings.address_per_hour, _HOUR)
+            device = await self._known(device_token, address)
+            await self._rates.spend(rate, name if device is None else f"device:{device.id.hex()}")
         return codes.LONG if await self._guesses.used_up(name) else codes.SHORT
 
-    async def send(self, purpose: Purpose, template: Template, email: str, caller: Caller) -> CodeSent:
+    async def send(self, purpose: Purpose, template: Template, request: ByMail, caller: Caller) -> CodeSent:
         """Send a code to an address, if it has an account; raises what `admit` raises."""
-        digits = await self.admit(purpose, email, caller)
+        email = request.email
+        digits = await self.admit(purpose, email, caller, device_token=request.device_token)
         async with self._storage.transaction() as stored:
             owner = await stored.owners.by_address(email)
             asked = Asked(
@@ -176,6 +183,12 @@ class Requests:
                 raise CodeInvalid
         details = json.loads(codes.open_details(request_id, row.sealed))
         return Opened(hash_, purpose, row.account_id, row.address, details)
+
+    async def _known(self, device_token: str | None, address: str) -> Device | None:
+        """The device that asks, if it is known to the account of the address."""
+        if device_token is None:
+            return None
+        return self._devices.known(device_token, await self._storage.login(address))
 
     def _counted(self, address_hash: bytes, typed: str) -> AbstractAsyncContextManager[None]:
         """Where the code is judged: only what is as long as a short code can be one."""

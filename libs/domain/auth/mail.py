@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import ConfigDict, Field, RootModel
 
-from libs.domain.auth.dto import PASSWORD_MAX_BYTES, Account, Email, NewPassword, TokenPair
+from libs.domain.auth.dto import PASSWORD_MAX_BYTES, Account, DeviceToken, Email, LoginReply, NewPassword
 from libs.domain.auth.lanes import HASHING
 from libs.messaging.contract import PUBLIC, Empty, Operation, Reply, Request, post
 
@@ -35,6 +35,7 @@ class ByMail(Request):
     """Whose account is meant; the answer is the same whether there is one or not."""
 
     email: Email
+    device_token: DeviceToken | None = Field(default=None, repr=False)
 
 
 class CodeSent(Reply):
@@ -120,7 +121,7 @@ CODE = Operation(
 CODE_CONFIRM = Operation(
     "auth.code_confirm",
     ConfirmCode,
-    TokenPair,
+    LoginReply,
     access=PUBLIC,
     http=post("/v1/auth/code/confirm", no_store=True),
     summary="Sign in with a code",

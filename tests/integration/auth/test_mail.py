@@ -20,6 +20,7 @@ from libs.domain.auth import (
     EmailUnverified,
     EmailVerified,
     InvalidCredentials,
+    LoginRequest,
     MailOff,
     RefreshInvalid,
     RefreshRequest,
@@ -45,6 +46,13 @@ from tests.fixtures.mail import (
 from tests.fixtures.services import SessionServices
 
 ENDED = (SessionEnded, RefreshInvalid)
+
+
+async def device_of(world: MailWorld, email: str) -> str:
+    """What a device keeps on which somebody registered and signed in."""
+    await world.auth.register(email)
+    request = LoginRequest(login=email, password=PASSWORD)
+    return (await world.auth.accounts.login(request, FROM_CLIENT)).device_token
 
 
 async def ends(world: MailWorld, refresh_token: str) -> bool:
@@ -350,6 +358,23 @@ class TestRates:
                 await world.ask_reset("three@example.com")
             await world.ask_reset("three@example.com", Caller(client=Client("198.51.100.1")))
 
+    async def test_strangers_cannot_keep_a_known_device_from_asking(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, address_per_hour=2) as world:
+            ann, bob = await device_of(world, "ann@example.com"), await device_of(world, "bob@example.com")
+            for _ in range(2):
+                await world.ask_reset()
+            asked = ByMail(email="ann@example.com", device_token=ann)
+            stranger = ByMail(email="ann@example.com", device_token=bob)
+            for _ in range(2):
+                await world.flows.password_reset.ask(asked, FROM_CLIENT)
+            for refused in (stranger, asked):  # the device has a rate, too
+                with pytest.raises(TooManyAttempts):
+                    await world.flows.password_reset.ask(refused, FROM_CLIENT)
+            nobody = ByMail(email="nobody@example.com", device_token=ann)
+            await world.flows.password_reset.ask(nobody, FROM_CLIENT)
+
 
 class TestSignIn:
     async def test_a_code_signs_in(self, mail: MailWorld) -> None:
@@ -360,6 +385,8 @@ class TestSignIn:
         tokens = await mail.flows.code_sign_in.confirm(confirm(sent, code), FROM_CLIENT)
         claims = mail.auth.keys.verifier.verify(tokens.access_token)
         assert (claims.sub, claims.amr) == (str(account.id), ("otp",))
+        login = await mail.auth.storage.login("ann@example.com")
+        assert mail.auth.rules.devices.known(tokens.device_token, login)
         with pytest.raises(CodeInvalid):
             await mail.flows.code_sign_in.confirm(confirm(sent, code), FROM_CLIENT)
 
