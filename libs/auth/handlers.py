@@ -52,22 +52,22 @@ def handlers(rules: Rules, mail: MailFlows, rates: Rates, *, hashing: Lane) -> H
     table.on(SESSIONS, departures.sessions)
     table.on(END_SESSION, departures.end_session)
     table.on(UPDATE_ME, accounts.update_me)
-    table.on(CHANGE_PASSWORD, rules.password_change.change)
+    table.on(CHANGE_PASSWORD, mail.own_acts.change_password)
     table.on(DELETE_ME, rules.closing.delete_me)
     table.on(VALIDATE, sessions.validate)
     table.on(REVOCATIONS, sessions.revocations)
     table.on(KEYS, rules.keys.published)
     answer_mail(table, mail)
     answer_admins(table, rules, mail)
-    _answer_programs(table, rules, rates)
+    _answer_programs(table, rules, mail, rates)
     return table
 
 
-def _answer_programs(table: Handlers, rules: Rules, rates: Rates) -> None:
+def _answer_programs(table: Handlers, rules: Rules, mail: MailFlows, rates: Rates) -> None:
     """What programs and their owners ask for."""
     keys, services = rules.api_keys, rules.service_accounts
     table.on(TOKEN, rates.limited(rates.token, services.token))
-    table.on(CREATE_API_KEY, rules.recent.asked(keys.create))  # it outlives the session
+    table.on(CREATE_API_KEY, rules.recent.asked(mail.own_acts.create_api_key))  # it outlives the session
     table.on(API_KEYS, keys.list)
     table.on(REVOKE_API_KEY, keys.revoke)
     table.on(VALIDATE_API_KEY, keys.validate)

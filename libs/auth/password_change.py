@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from libs.auth.callers import Origin, SignedIn
 from libs.auth.endings import Endings
 from libs.auth.password_proof import PasswordProof
 from libs.auth.passwords import Passwords
-from libs.auth.repository import Storage
+from libs.auth.repository import Storage, Stored
 from libs.domain.auth import (
     PASSWORD_CHANGED,
     ChangePasswordRequest,
@@ -29,8 +31,17 @@ class PasswordChange:
         self._endings = endings
         self._clock = clock
 
-    async def change(self, request: ChangePasswordRequest, caller: Caller) -> Empty:
-        """Raises `InvalidCredentials` for a wrong password, `ValidationFailed` for a weak new one, `Overloaded`."""
+    async def change(
+        self,
+        request: ChangePasswordRequest,
+        caller: Caller,
+        *,
+        also: Callable[[Stored], Awaitable[None]] | None = None,
+    ) -> Empty:
+        """Change it, and do what ``also`` belongs into the transaction.
+
+        Raises `InvalidCredentials` for a wrong password, `ValidationFailed` for a weak new one, `Overloaded`.
+        """
         who, origin = SignedIn.of(caller), Origin.of(caller)
         proven = await self._proof.by(who, request.current_password, caller)
         await self._passwords.check_new(request.new_password, field="new_password", about=proven.names)
@@ -48,5 +59,9 @@ class PasswordChange:
             told = await self._endings.all_of(
                 stored, who.account_id, "password_changed", origin, but=who.session_id
             )
+            if request.end_api_keys:
+                told = told.after(await self._endings.api_keys(stored, who.account_id, origin))
+            if also is not None:
+                await also(stored)
         await told.heard()
         return Empty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from libs.auth.callers import Origin, SignedIn
 from libs.auth.endings import Endings
 from libs.auth.machines.secrets import KeyText, digest, matches, new_secret
 from libs.auth.machines.settings import ApiKeySettings
-from libs.auth.repository import Storage
+from libs.auth.repository import Storage, Stored
 from libs.auth.repository.machine_rows import ApiKeyRow
 from libs.auth.roles import Roles
 from libs.domain.auth import (
@@ -40,8 +41,14 @@ class ApiKeys:
         self._settings = settings
         self._clock = clock
 
-    async def create(self, request: CreateApiKeyRequest, caller: Caller) -> NewApiKey:
-        """A key with some of the caller's scopes.
+    async def create(
+        self,
+        request: CreateApiKeyRequest,
+        caller: Caller,
+        *,
+        also: Callable[[Stored], Awaitable[None]] | None = None,
+    ) -> NewApiKey:
+        """A key with some of the caller's scopes; what ``also`` belongs into the transaction is done in it.
 
         Raises `TooManyApiKeys`, `Forbidden` for other scopes, `SessionEnded` where the session is over by now.
         """
@@ -72,6 +79,8 @@ class ApiKeys:
             await stored.audit.add(
                 "api_key.created", account_id=account_id, origin=Origin.of(caller), api_key=str(row.id)
             )
+            if also is not None:
+                await also(stored)
             shown = _shown(row)
         return NewApiKey(**shown.model_dump(), key=KeyText(shown.id, secret).text())
 

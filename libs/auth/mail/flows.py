@@ -8,6 +8,7 @@ from typing import Self
 from libs.auth.mail.address_change import AddressChange
 from libs.auth.mail.code_sign_in import CodeSignIn
 from libs.auth.mail.notices import Notices
+from libs.auth.mail.own_acts import OwnActs
 from libs.auth.mail.ownership import Ownership
 from libs.auth.mail.password_reset import PasswordReset
 from libs.auth.mail.post import Post
@@ -36,6 +37,7 @@ class MailFlows:
     password_reset: PasswordReset
     code_sign_in: CodeSignIn
     address_change: AddressChange
+    own_acts: OwnActs
     post: Post
     notices: Notices
     relay: MailRelay
@@ -71,6 +73,7 @@ class MailFlows:
             address_change=AddressChange(
                 storage, rules.proof, rules.recent, requests, post, notices, rules.endings, clock
             ),
+            own_acts=OwnActs(rules.password_change, rules.api_keys, rates, settings, post, notices),
             post=post,
             notices=notices,
             relay=relay,

@@ -27,6 +27,10 @@ class Template(StrEnum):
     """Somebody wanted to move an account to an address that has one."""
     PASSWORD_CHANGED = "password_changed"  # ruff: ignore[hardcoded-password-string]  # the name of a letter
     """The password was reset."""
+    NEW_PASSWORD = "new_password"  # ruff: ignore[hardcoded-password-string]  # the name of a letter
+    """The password was changed by somebody who was signed in and knew the old one."""
+    NEW_API_KEY = "new_api_key"
+    """An API key was made."""
     PASSWORD_REMOVED = "password_removed"  # ruff: ignore[hardcoded-password-string]  # the name of a letter
     """A password from before the address was verified is gone."""
     INVITED = "invited"

@@ -51,7 +51,7 @@ class PasswordReset:
         return await self._requests.send(Purpose.RESET, Template.RESET, request, caller)
 
     async def confirm(self, request: NewPasswordByCode, caller: Caller) -> Empty:
-        """Keep the new password, end all sessions, and tell the owner.
+        """Keep the new password, end all sessions and API keys, and tell the owner.
 
         Raises `CodeInvalid` before any hash is computed, `ValidationFailed` for a weak password, `Overloaded`; after the
         last two the code is still good, as long as attempts are left.
@@ -74,7 +74,8 @@ class PasswordReset:
     async def _reset(self, stored: Stored, owner: Owner, password_hash: str, caller: Caller) -> Told:
         origin = Origin.of(caller)
         await stored.owners.set_password(owner.account_id, password_hash, self._clock.now())
-        told = await self._endings.all_of(stored, owner.account_id, "password_reset", origin)
+        keys = await self._endings.api_keys(stored, owner.account_id, origin)
+        told = (await self._endings.all_of(stored, owner.account_id, "password_reset", origin)).after(keys)
         # Whoever reads the mail owns the address: what others had set up before goes with the old password.
         claimed = await self._ownership.claim(stored, owner, origin, keep=(PASSWORD,))
         await stored.audit.add("password.reset", account_id=owner.account_id, origin=origin)

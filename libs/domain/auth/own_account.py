@@ -66,6 +66,7 @@ class ChangePasswordRequest(Request):
 
     current_password: Password
     new_password: NewPassword
+    end_api_keys: bool = Field(default=False, description="Whether the account's API keys end as well.")
 
 
 class AccountUpdated(Reply):
