@@ -77,9 +77,15 @@ def published_to(frame: bytes) -> tuple[str, str]:
 
 
 def message(method: bytes, channel: int, flags: int, fields: bytes, body: bytes, largest: int) -> bytes:
-    """A whole message: its method frame, and header and body frames of at most `largest` payload bytes."""
-    size = len(body)
-    header = CONTENT.pack(HEADER, channel, CONTENT_FIXED + len(fields), 60, 0, size, flags)
+    """A whole message: its method frame, and header and body frames of at most `largest` payload bytes.
+
+    Raises ValueError for properties that do not fit: only a body may be split, and the broker closes the
+    connection, with all that is under way on it, over a frame that is too large.
+    """
+    size, head = len(body), CONTENT_FIXED + len(fields)
+    if head > largest:
+        raise ValueError(f"properties of {len(fields)} bytes; {largest - CONTENT_FIXED} fit into a frame")
+    header = CONTENT.pack(HEADER, channel, head, 60, 0, size, flags)
     if 0 < size <= largest:
         start = _BODY_FRAME.pack(END, BODY, channel, size)
         return b"".join((method, header, fields, start, body, _END_BYTE))

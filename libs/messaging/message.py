@@ -9,6 +9,9 @@ import uuid_utils
 
 from libs.messaging.caller import current_caller
 from libs.messaging.contract import Event, PayloadT
+from libs.messaging.errors import FieldError, ValidationFailed
+
+_MAX_CHANNEL = 255  # bytes
 
 
 def new_message_id() -> str:
@@ -33,9 +36,15 @@ class EventMessage:
     def of(
         cls, event: Event[PayloadT], payload: PayloadT, *, channel: str = "", mandatory: bool = False
     ) -> EventMessage:
-        """The message that tells of ``payload``; raises ValueError where a channel is missing or out of place."""
+        """The message that tells of ``payload``.
+
+        Raises ValueError where a channel is missing or out of place, and ValidationFailed for one whose name is too long.
+        """
         if event.client_facing != bool(channel):
             raise ValueError(f"{event.name}: a channel goes with realtime.* events, and with no others")
+        if len(channel.encode()) > _MAX_CHANNEL:
+            too_long = FieldError(field="channel", message=f"It is longer than {_MAX_CHANNEL} bytes")
+            raise ValidationFailed(errors=[too_long])
         return cls(
             name=event.name,
             body=event.encode(payload),

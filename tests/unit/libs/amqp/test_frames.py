@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import body, commands, header
@@ -10,7 +11,7 @@ from tests.unit.libs.amqp.wire_book import sent
 _NAMES = st.from_regex(r"[a-zA-Z0-9\-_.:]{0,127}", fullmatch=True)  # what pamqp takes for a name
 
 
-@given(st.integers(1, 2047), _NAMES, short_strings, bodies, st.booleans(), st.integers(1, 64))
+@given(st.integers(1, 2047), _NAMES, short_strings, bodies, st.booleans(), st.integers(27, 64))
 def test_pamqp_reads_a_published_message(
     channel: int, exchange: str, routing_key: str, payload: bytes, mandatory: bool, largest: int
 ) -> None:
@@ -27,6 +28,14 @@ def test_pamqp_reads_a_published_message(
     pieces = [piece.value for _, piece in rest if isinstance(piece, body.ContentBody)]
     assert b"".join(pieces) == payload
     assert all(0 < len(piece) <= largest for piece in pieces)
+
+
+def test_properties_that_do_not_fit_into_a_frame_are_refused() -> None:
+    flags, fields = encode_properties(Properties(content_type="text/plain", message_id="m"))
+
+    assert message(b"", 1, flags, fields, b"", 27)
+    with pytest.raises(ValueError, match="13 bytes; 12 fit into a frame"):
+        message(b"", 1, flags, fields, b"", 26)
 
 
 @given(short_strings, short_strings, st.booleans())

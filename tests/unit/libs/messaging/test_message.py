@@ -2,7 +2,7 @@
 
 import pytest
 
-from libs.messaging import Caller, Event, EventMessage, Reply, acting_for, new_message_id
+from libs.messaging import Caller, Event, EventMessage, Reply, ValidationFailed, acting_for, new_message_id
 
 
 class Said(Reply):
@@ -31,3 +31,13 @@ def test_a_message_carries_the_trace_of_its_caller() -> None:
 def test_a_channel_goes_with_client_facing_events_only(event: Event[Said], channel: str) -> None:
     with pytest.raises(ValueError, match="channel"):
         EventMessage.of(event, Said(words="hi"), channel=channel)
+
+
+def test_a_channels_name_is_bounded_in_bytes() -> None:
+    longest = "é" * 127
+    assert EventMessage.of(NEWS, Said(words="hi"), channel=longest).channel == longest
+
+    with pytest.raises(ValidationFailed) as caught:
+        EventMessage.of(NEWS, Said(words="hi"), channel=longest + "éé")
+
+    assert [one.field for one in caught.value.errors] == ["channel"]
