@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, takewhile
+from typing import Final
 
 from libs.amqp.errors import AmqpError, ChannelClosed, ConnectionLost, Nacked, Returned, again
 from libs.amqp.frames import published_to
-from libs.amqp.properties import decode_properties
+from libs.amqp.properties import decode_headers, decode_properties
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,9 @@ Confirmation = asyncio.Future[None]
 OnConfirm = Callable[[AmqpError | None], None]
 """Called once: with None when the broker has taken responsibility, else with the error."""
 
+_COPIES: Final = ("CC", "BCC")
+"""Headers that name more routing keys."""
+
 Outcome = Confirmation | OnConfirm | None
 Publication = tuple[bytes, int, bytes, bytes]
 """Method frame, property flags, property fields, body."""
@@ -25,12 +29,11 @@ Publication = tuple[bytes, int, bytes, bytes]
 class Confirms:
     """The unconfirmed publications of one channel, from its opening to its end, by delivery tag."""
 
-    __slots__ = ("_last", "_low", "_returned", "_waiting")
+    __slots__ = ("_last", "_returned", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: dict[int, tuple[Outcome, Publication | None]] = {}
+        self._waiting: dict[int, tuple[Outcome, Publication | None]] = {}  # the oldest first
         self._last = 0  # the tag of the latest publication
-        self._low = 0  # every tag up to here is confirmed
         self._returned = 0  # the tag of the latest publication that came back
 
     def __len__(self) -> int:
@@ -43,14 +46,10 @@ class Confirms:
 
     def settle(self, tag: int, *, multiple: bool, error: Nacked | None) -> None:
         """The broker's word on one publication, or on all up to it."""
-        if not multiple:
-            if tag == self._low + 1:
-                self._low = tag
-            self._settle_one(tag, error)
-            return
-        first, self._low = self._low + 1, max(tag, self._low)
-        for each in range(first, tag + 1):
-            self._settle_one(each, error)
+        for each in list(takewhile(tag.__ge__, self._waiting)) if multiple else (tag,):
+            entry = self._waiting.pop(each, None)
+            if entry is not None:
+                conclude(entry[0], error and again(error))
 
     def give_back(self, error: Returned, flags: int, fields: bytes, body: bytes) -> None:
         """Fail the publication that came back unroutable; its confirm, still to come, changes nothing.
@@ -60,7 +59,10 @@ class Confirms:
         several are alike in all of these, they are alike to their publishers too.
         """
         came = (error.exchange, error.routing_key, *_ids(flags, fields))
-        for tag in chain(range(self._returned + 1, self._last + 1), range(self._low + 1, self._returned + 1)):
+        oldest = next(iter(self._waiting), self._last + 1)
+        for tag in chain(
+            range(max(oldest, self._returned + 1), self._last + 1), range(oldest, self._returned + 1)
+        ):
             outcome, publication = self._waiting.get(tag, (None, None))
             if publication is not None and _is_like(publication, came, body):
                 self._returned = tag
@@ -83,11 +85,6 @@ class Confirms:
         for tag, (outcome, _) in waiting.items():
             conclude(outcome, error if tag == culprit else again(reason))
         return culprit is not None
-
-    def _settle_one(self, tag: int, error: Nacked | None) -> None:
-        entry = self._waiting.pop(tag, None)
-        if entry is not None:
-            conclude(entry[0], error and again(error))
 
 
 def conclude(outcome: Outcome, error: AmqpError | None) -> None:
@@ -124,10 +121,18 @@ def _ids(flags: int, fields: bytes) -> tuple[str | None, str | None]:
 
 
 def _blames(error: ChannelClosed, publication: Publication) -> bool:
-    """Whether the broker's text speaks of this publication: it names the exchange, or the forged user id."""
-    method, flags, fields, _ = publication
+    """Whether the broker's text speaks of this publication.
+
+    It names the exchange, the size of a body that is too large, the forged user id, or the header (`CC`, `BCC`)
+    that is no array.
+    """
+    method, flags, fields, body = publication
     exchange, _ = published_to(method)
-    if f"exchange '{exchange}'" in error.text:
+    if f"exchange '{exchange}'" in error.text or f"message size {len(body)} " in error.text:
         return True
-    user_id = decode_properties(flags, fields).user_id
+    properties = decode_properties(flags, fields)
+    for name in _COPIES:
+        if f'unacceptable_type_in_header,"{name}"' in error.text:
+            return not isinstance(decode_headers(properties).get(name, []), list)
+    user_id = properties.user_id
     return user_id is not None and f"user_id property set to '{user_id}'" in error.text

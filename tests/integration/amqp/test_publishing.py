@@ -151,6 +151,23 @@ class TestRefusals:
         with pytest.raises(PreconditionFailed, match="user_id property set to 'mallory'"):
             await channel.publish_confirmed("", "queue", b"body", Properties(user_id="mallory"))
 
+    async def test_a_header_of_the_wrong_type_fails_its_publication_and_no_other(
+        self, connection: Connection
+    ) -> None:
+        channel = await connection.channel(confirms=True)
+        queue = await channel.declare_queue(Queue(exclusive=True))
+
+        confirmations = [
+            channel.submit("", queue.name, body, Properties(headers={"CC": copies}))
+            for body, copies in ((b"before", ["q"]), (b"wrong", "no array"), (b"after", ["q"]))
+        ]
+        outcomes = await asyncio.gather(*confirmations, return_exceptions=True)
+
+        assert isinstance(outcomes[1], PreconditionFailed)
+        assert all(
+            each is None or isinstance(each, ChannelInterrupted) for each in (outcomes[0], outcomes[2])
+        )
+
     async def test_an_internal_exchange_refuses_publications(self, connection: Connection) -> None:
         channel = await connection.channel(confirms=True)
         await channel.declare_exchange(Exchange(name="inside", internal=True))
@@ -167,6 +184,21 @@ class TestRefusals:
         await channel.declare_queue(Queue(exclusive=True))
 
         assert "no exchange 'missing'" in caplog.text
+
+
+async def test_properties_may_fill_one_frame_and_not_a_byte_more(connection: Connection) -> None:
+    lost: list[ConnectionLost] = []
+    connection.on_lost(lost.append)
+    channel = await connection.channel(confirms=True)
+    queue = await channel.declare_queue(Queue(exclusive=True))
+    text = "v" * (131_072 - 8 - 14 - 11)  # around it stand a frame, the content's head, a table with one name
+
+    await channel.publish_confirmed("", queue.name, b"body", Properties(headers={"k": text}))
+    with pytest.raises(ValueError, match="fit into a frame"):
+        await channel.publish_confirmed("", queue.name, b"body", Properties(headers={"k": text + "v"}))
+
+    await channel.publish_confirmed("", queue.name, b"after")
+    assert lost == []
 
 
 async def test_a_confirm_that_does_not_come_in_time_is_not_waited_for(

@@ -69,6 +69,16 @@ def test_each_publication_has_exactly_one_outcome(data: st.DataObject) -> None:
     assert outcomes.of(Nacked) == sorted(number for number, kind in expected.items() if kind is Nacked)
 
 
+def test_an_ack_of_many_costs_no_more_than_what_waits() -> None:
+    confirms = Confirms()
+    outcomes = Outcomes(3, confirms)
+
+    confirms.settle(2, multiple=False, error=None)
+    confirms.settle(10**15, multiple=True, error=None)  # who counts up to it is not done today
+
+    assert outcomes.of(None) == [1, 2, 3]
+
+
 class TestReturns:
     def _returned(self, number: int, confirms: Confirms, **different: str) -> None:
         _, flags, fields, body = publication(b"%d" % number)
@@ -166,16 +176,21 @@ class TestTheEndOfTheChannel:
         [
             ("NOT_FOUND - no exchange 'missing' in vhost '/'", 1),
             ("PRECONDITION_FAILED - user_id property set to 'mallory' but authenticated user was 'ann'", 2),
+            ('PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,"CC",longstr}', 3),
+            ("PRECONDITION_FAILED - message size 20 is larger than configured max size 19", 4),
         ],
     )
     def test_only_the_publication_that_the_broker_names_gets_the_refusal(
         self, text: str, culprit: int
     ) -> None:
         confirms = Confirms()
-        told: list[list[AmqpError | None]] = [[], [], []]
+        told: list[list[AmqpError | None]] = [[], [], [], [], [], []]
         confirms.add(told[0].append, publication())
         confirms.add(told[1].append, publication(exchange="missing"))
         confirms.add(told[2].append, publication(properties=Properties(user_id="mallory")))
+        confirms.add(told[3].append, publication(properties=Properties(headers={"CC": "no array"})))
+        confirms.add(told[4].append, publication(b"x" * 20))
+        confirms.add(told[5].append, publication(properties=Properties(headers={"CC": ["q2"], "BCC": "b"})))
         error = refusal(404 if culprit == 1 else 406, text)
 
         found = confirms.fail(error, ChannelInterrupted("over something else"))
