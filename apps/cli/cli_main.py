@@ -1,6 +1,9 @@
 """The operator's command: `./gatehouse up`, `test` and the rest, one module each."""
 
+import errno
 import sys
+from collections.abc import Sequence
+from typing import Final
 
 import typer
 
@@ -39,15 +42,31 @@ app.add_typer(keys, name="keys")
 app.add_typer(accounts, name="accounts")
 
 
+_NOT_OURS: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""What the system says of a file that somebody else owns, or of a disk that nobody may write to."""
+
+
+def told(error: Exception) -> Sequence[str]:
+    """What the operator is told of an error that operators can mend, by line; of any other, nothing."""
+    if isinstance(error, WrongSettingsError):
+        return error.lines
+    if isinstance(error, LocalError):
+        return [str(error)]
+    if isinstance(error, OSError) and error.errno in _NOT_OURS:
+        return [
+            f"{error.filename}: {error.strerror}; it belongs to another user, or nothing can be written there"
+        ]
+    return []
+
+
 def main() -> None:
     """Run one command; whatever an operator can mend ends it with a line on standard error and status 1."""
     try:
         app(prog_name="gatehouse")
-    except WrongSettingsError as error:
-        complain(*error.lines)
-        sys.exit(1)
-    except LocalError as error:
-        complain(str(error))
+    except (WrongSettingsError, LocalError, OSError) as error:
+        if not (lines := told(error)):
+            raise
+        complain(*lines)
         sys.exit(1)
 
 

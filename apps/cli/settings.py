@@ -20,8 +20,11 @@ _OF_THE_PLATFORM: Final = (
     "AMQP_",
     "AUTH_",
     "DATABASE_",
+    "DRAIN_TIMEOUT",
     "GATEWAY_",
+    "LOG_",
     "MIGRATION_DATABASE_URL",
+    "OUTBOX_",
     "REDIS_",
     "RPC_",
     "TRUSTED_CALLERS",
@@ -51,7 +54,8 @@ class Environment:
             written = dotenv_values(ROOT / ".env", encoding="utf-8")
         except UnicodeDecodeError:
             raise WrongSettingsError([".env: is not UTF-8 text"]) from None
-        found = {name: value for name, value in {**written, **os.environ}.items() if value}
+        given = {name: value for name, value in os.environ.items() if value}
+        found = {name: value for name, value in written.items() if value} | given
         return cls(found, frozenset(written))
 
     def mistaken(self, known: Collection[str]) -> list[str]:

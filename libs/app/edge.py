@@ -6,6 +6,7 @@ bounds the body, adds the headers of security and CORS, renders what nobody caug
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +21,7 @@ from libs.app.access_log import Access
 from libs.app.client_address import ClientAddress, Network
 from libs.app.cors import CORS_HEADERS, Cors, RawHeaders
 from libs.app.logging import current_request_id
-from libs.app.problem import BodyTooLarge, problem_of
+from libs.app.problem import BodyTooLarge, Stopping, problem_of
 from libs.app.tally import Tally
 from libs.messaging import new_message_id
 
@@ -210,6 +211,10 @@ class Edge:
             if exchange.status:  # too late to say anything: the server cuts the connection
                 raise
             await problem_of(error)(scope, receive, exchange.send)
+        except asyncio.CancelledError:  # the server stops, and the request has outlived the bound
+            if exchange.status:
+                raise
+            await problem_of(Stopping())(scope, receive, exchange.send)
         finally:
             self._tally.add(_access(scope, exchange, time.perf_counter() - started))
             _let_go(scope)

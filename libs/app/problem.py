@@ -11,6 +11,7 @@ The errors of HTTP itself, which no service answers:
     ├── UnsupportedMediaType    http.unsupported_media_type  415
     ├── HeadTooLarge            http.head_too_large          431
     ├── MethodUnknown           http.method_unknown          501
+    ├── Stopping                http.stopping                503
     └── HttpRefused             http.refused                 whatever else a route answers by HTTPException
 """
 
@@ -95,6 +96,15 @@ class MethodUnknown(AppError):
     title = "There is no such method here"
 
 
+class Stopping(AppError):
+    """The server stopped before the request was answered; whether it was carried out is not known."""
+
+    code = "http.stopping"
+    status = 503
+    title = "The server stopped before it could answer"
+    default_retry_after = 1
+
+
 class HttpRefused(AppError):
     """The request was refused."""
 
@@ -123,8 +133,8 @@ def _headers_of(error: AppError) -> dict[str, str]:
         headers["www-authenticate"] = "Bearer"  # RFC 9110, section 15.5.2: a 401 must challenge
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    if error.status == HTTPStatus.REQUEST_TIMEOUT:
-        headers["connection"] = "close"  # the rest of the body may never come
+    if isinstance(error, RequestTimeout | Stopping):
+        headers["connection"] = "close"  # the rest of the body may never come, or nobody is left to read it
     return headers
 
 

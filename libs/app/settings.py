@@ -92,7 +92,7 @@ class _SectionsSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         env_file = self.config.get("env_file")
         written = dotenv_values(str(env_file), encoding="utf-8") if env_file else {}
-        present = {**written, **os.environ}
+        present = {**written, **{name: value for name, value in os.environ.items() if value}}
         values: dict[str, dict[str, Any]] = {}
         for variable in variables(self.settings_cls):
             value = present.get(variable.env) or variable.default

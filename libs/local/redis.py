@@ -58,7 +58,7 @@ class Redis(Service):
                 "bind 127.0.0.1",
                 f"port {self._port}",
                 f"requirepass {self._password}",
-                f"dir {home}",
+                f"dir {_quoted(home)}",
                 "daemonize no",
                 "appendonly no",
                 'save ""',
@@ -75,3 +75,9 @@ class Redis(Service):
                 return answers.readline().strip() and answers.readline().strip()
         except OSError:
             return b""
+
+
+def _quoted(path: Path) -> str:
+    """A path as one word of the configuration, whatever blanks it has."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -74,6 +74,8 @@ def test_an_empty_variable_counts_as_absent(environment: pytest.MonkeyPatch) -> 
     environment.setenv("THING_URL", "")
     environment.setenv("THING_SIZE", "")
     assert lines() == ("THING_URL: is required: Where the thing is.",)
+    Path(".env").write_text("THING_URL=thing://file\n", encoding="utf-8")
+    assert load_settings(Settings).thing.url.get_secret_value() == "thing://file"
 
 
 def test_every_wrong_value_is_told_at_once_by_the_name_of_its_variable(
