@@ -10,7 +10,7 @@ from libs.auth.admin.restraints import expect_account
 from libs.auth.callers import Origin
 from libs.auth.endings import Endings
 from libs.auth.mail import MailFlows, Template
-from libs.auth.repository import Owner, Storage, Stored
+from libs.auth.repository import NewAccount, Owner, Storage, Stored
 from libs.auth.roles import Roles
 from libs.domain.auth import (
     ACCOUNT_REGISTERED,
@@ -55,7 +55,7 @@ class AdministeredAccounts:
         self, stored: Stored, request: CreateAccountRequest, origin: Origin, now: datetime
     ) -> UUID:
         account_id = UUID(new_message_id())
-        if not await stored.administered.add(account_id, request.email, request.username, now):
+        if not await stored.accounts.add(NewAccount(account_id, request.email, request.username, now)):
             raise AccountExists
         await stored.audit.add("account.registered", account_id=account_id, origin=origin)
         for role in sorted(set(request.roles)):

@@ -9,7 +9,7 @@ from libs.auth.mail.letters import Template
 from libs.auth.mail.post import Post
 from libs.auth.mail.requests import Asked, Purpose, Requests
 from libs.auth.passwords import Passwords
-from libs.auth.repository import Owner, Storage
+from libs.auth.repository import NewAccount, Owner, Storage
 from libs.domain.auth import CodeSent, Registered, RegisterRequest
 from libs.infra.clock import Clock
 from libs.messaging import Caller, new_message_id
@@ -54,8 +54,9 @@ class Registration:
         await self._passwords.check_new(request.password, about=about)
         digits = await self._requests.admit(Purpose.REGISTER, request.email, caller)
         password_hash = await self._passwords.hash(request.password, caller.deadline)
+        new = NewAccount(UUID(new_message_id()), request.email, username=None, created_at=self._clock.now())
         async with self._storage.transaction() as stored:
-            await stored.administered.add(UUID(new_message_id()), request.email, None, self._clock.now())
+            await stored.accounts.add(new)
             owner = await stored.owners.by_address(request.email)
             sent = await self._requests.open(
                 stored, self._asked(request, password_hash, owner, caller), digits, caller

@@ -29,7 +29,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from libs.auth.names import email_key, is_email
-from libs.auth.orm import ACCOUNTS, CREDENTIALS, SESSIONS, AccountRow, Base, CredentialRow
+from libs.auth.orm import (
+    ACCOUNTS,
+    AUDIT_LOG,
+    CREDENTIALS,
+    SESSIONS,
+    AccountRow,
+    Base,
+    CredentialRow,
+)
 from libs.auth.repository.role_rows import roles_of
 from libs.domain.auth import AccountExists
 from libs.messaging import new_message_id
@@ -75,13 +83,13 @@ _BY_ID = _login_by(ACCOUNTS.c.id == bindparam("named"))
 
 @dataclass(frozen=True, slots=True)
 class NewAccount:
-    """An account to be made."""
+    """An account to be made; one without a password is for whoever reads its mail."""
 
     id: UUID
     email: str
     username: str | None
-    password_hash: str = field(repr=False)
     created_at: datetime
+    password_hash: str | None = field(default=None, repr=False)
     verified: bool = False
 
 
@@ -120,7 +128,7 @@ class AccountRepository:
         self._session = session
 
     async def add(self, account: NewAccount) -> bool:
-        """A new account with a password; False where its address or username belongs to another one."""
+        """A new account; False where its address or username belongs to another one."""
         row = insert(AccountRow).values(
             id=account.id,
             email=account.email,
@@ -133,16 +141,17 @@ class AccountRepository:
         added = await self._session.execute(row.on_conflict_do_nothing().returning(AccountRow.id))
         if added.first() is None:
             return False
-        await self._session.execute(
-            insert(CredentialRow).values(
-                id=UUID(new_message_id()),
-                account_id=account.id,
-                kind=PASSWORD,
-                hash=account.password_hash,
-                created_at=account.created_at,
-                changed_at=account.created_at,
+        if account.password_hash is not None:
+            await self._session.execute(
+                insert(CredentialRow).values(
+                    id=UUID(new_message_id()),
+                    account_id=account.id,
+                    kind=PASSWORD,
+                    hash=account.password_hash,
+                    created_at=account.created_at,
+                    changed_at=account.created_at,
+                )
             )
-        )
         return True
 
     async def active(self, account_ids: AbstractSet[UUID]) -> dict[UUID, StoredAccount]:
@@ -254,16 +263,17 @@ class AccountRepository:
             "updated_at": now,
         }
         await self._session.execute(update(AccountRow).where(AccountRow.id == account_id).values(**emptied))
-        for table, owner in _belongings():
+        for table, owner in belongings():
             await self._session.execute(delete(table).where(owner == account_id))
         await self._session.execute(
             update(SESSIONS).where(SESSIONS.c.account_id == account_id).values(ip="", user_agent="")
         )
 
 
-def _belongings() -> Iterator[tuple[Table, Column[Any]]]:
-    """Every table whose rows belong to an account, and the column that says to which; not the sessions."""
+def belongings() -> Iterator[tuple[Table, Column[Any]]]:
+    """Every table whose rows name an account, by a foreign key or without; not the sessions and what is audited."""
     for table in Base.metadata.sorted_tables:
-        for key in table.foreign_keys:
-            if key.column.table is ACCOUNTS and table is not SESSIONS:
-                yield table, key.parent
+        for column in table.columns:
+            named = column.name == "account_id" or column.references(ACCOUNTS.c.id)
+            if named and table not in {SESSIONS, AUDIT_LOG}:
+                yield table, column

@@ -9,7 +9,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Table, exists, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from libs.auth.names import email_key
@@ -56,19 +55,6 @@ class AdministeredRepository:
             found = found.where(AccountRow.id < older_than)
         rows = await self._session.execute(found.order_by(AccountRow.id.desc()).limit(limit))
         return [(row[0], row[1]) for row in rows]
-
-    async def add(self, account_id: UUID, email: str, username: str | None, now: datetime) -> bool:
-        """A new account without a password; False where its address or username belongs to another one."""
-        row = insert(AccountRow).values(
-            id=account_id,
-            email=email,
-            email_key=email_key(email),
-            username=username,
-            created_at=now,
-            updated_at=now,
-        )
-        added = await self._session.execute(row.on_conflict_do_nothing().returning(AccountRow.id))
-        return added.first() is not None
 
     async def enable(self, account_id: UUID, now: datetime) -> bool:
         """Open the account; False where it was not shut."""
