@@ -12,9 +12,8 @@ from starlette.types import Scope
 Network: TypeAlias = IPv4Network | IPv6Network
 _Address: TypeAlias = IPv4Address | IPv6Address
 
-_MAPPED = "::ffff:"
-"""How the system begins the address of an IPv4 peer at a socket for both families (RFC 4291, section 2.5.5.2)."""
-_MAPPED_BITS = 96
+_MAPPED_BITS = 96  # before an IPv4 address that is mapped into IPv6 (RFC 4291, section 2.5.5.2)
+_MAX_HOP = 64  # characters; what is longer is no address, and not to be remembered
 
 
 class ClientAddress:
@@ -30,40 +29,41 @@ class ClientAddress:
     def of(self, scope: Scope) -> str:
         """The client's address, of an IPv4 client in IPv4's own notation; empty where the transport has none."""
         peer = scope["client"][0] if scope.get("client") else ""
-        if peer.startswith(_MAPPED):
-            peer = str(_address(peer) or peer)
+        if ":" in peer:  # at a socket for both families an IPv4 peer comes mapped, too
+            peer = _plain(peer) or peer
         if not self._networks or not self._is_trusted(peer):
             return peer
         written = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
         for hop in reversed(written.decode("latin-1").split(",")):
-            address = _address(_bare(hop))
-            if address is None:
+            address = _plain(_bare(hop))
+            if not address:
                 return peer  # what follows cannot be judged
-            peer = str(address)
-            if not self._is_trusted(peer):
-                return peer
+            if not self._is_trusted(address):
+                return address
+            peer = address
         return peer
 
-    def _in_networks(self, text: str) -> bool:
-        address = _address(text)
-        return address is not None and any(address in network for network in self._networks)
+    def _in_networks(self, peer: str) -> bool:
+        address = _plain(peer)
+        return bool(address) and any(ip_address(address) in network for network in self._networks)
 
 
 def _bare(hop: str) -> str:
     """The address of a hop, without the port that some proxies write."""
-    hop = hop.strip()
+    hop = hop.strip()[:_MAX_HOP]
     if hop.startswith("["):
         return hop[1:].partition("]")[0]
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
-def _address(text: str) -> _Address | None:
-    """The address that ``text`` writes, of an IPv4 client as such also where it is mapped into IPv6; None for anything else."""
+@lru_cache(maxsize=4096)  # a client comes with many requests
+def _plain(text: str) -> str:
+    """The address that ``text`` writes, an IPv4 address as such also where it is mapped into IPv6; empty for anything else."""
     try:
         found = ip_address(text)
     except ValueError:
-        return None
-    return _unmapped(found) or found
+        return ""
+    return str(_unmapped(found) or found)
 
 
 def _network(network: Network) -> Network:

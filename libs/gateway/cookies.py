@@ -98,11 +98,14 @@ class Cookies:
         The page says so by its ``Origin``, which no other may send; a page that GETs from its own origin has none, and
         its browser says the same by ``Sec-Fetch-Site``.
         """
-        found = _cookies(headers, self._access) if self._enabled else []
-        if len(found) != 1:
+        try:
+            token = _cookie(headers, self._access) if self._enabled else None
+        except CrossSite:
+            return ""
+        if token is None:
             return ""
         unnamed = b"origin" not in headers and headers.get(b"sec-fetch-site") == b"same-origin"
-        return found[0].decode("latin-1") if unnamed or self._is_own(headers) else ""
+        return token.decode("latin-1") if unnamed or self._is_own(headers) else ""
 
     def concern(self, operation: AnyOperation) -> bool:
         """Whether the operation gives tokens or ends their session."""
@@ -126,7 +129,7 @@ class Cookies:
     def given(self, operation: AnyOperation, headers: _Headers, reply: bytes) -> tuple[bytes, _RawHeaders]:
         """The reply without the tokens that went into cookies, and the headers that put them there or clear them."""
         if operation in _LEAVING:
-            shown = bool(_cookies(headers, self._access))
+            shown = self._access in headers.get(b"cookie", b"")
             return reply, self._set(b"", 0, b"", 0) if shown or self._wanted(headers) else []
         if not self._wanted(headers):
             return reply, []
@@ -177,17 +180,15 @@ class Cookies:
 
 
 def _cookie(headers: _Headers, name: bytes) -> bytes | None:
-    """The cookie of this name; None for an empty one, too.
+    """The cookie of this name (RFC 6265, section 5.4); None for an empty one, too.
 
     Raises `CrossSite` where there are several: somebody else has added one, and which is not to be seen here.
     """
-    found = _cookies(headers, name)
-    if len(found) > 1:
-        raise CrossSite(f"the cookie {name.decode()} came more than once")
-    return found[0] if found else None
-
-
-def _cookies(headers: _Headers, name: bytes) -> list[bytes]:
-    """Every cookie of this name that is not empty, as they came (RFC 6265, section 5.4)."""
-    pairs = (pair.strip().partition(b"=") for pair in headers.get(b"cookie", b"").split(b";"))
-    return [value for found, _, value in pairs if found == name and value]
+    found: bytes | None = None
+    for pair in headers.get(b"cookie", b"").split(b";"):
+        named, _, value = pair.strip().partition(b"=")
+        if named == name and value:
+            if found is not None:
+                raise CrossSite(f"the cookie {name.decode()} came more than once")
+            found = value
+    return found
