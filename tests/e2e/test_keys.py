@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,11 @@ import pytest
 from tests.fixtures.accounts import PASSWORD, AuthWorld, auth_world, eventually
 from tests.fixtures.database import MigratedDatabase
 from tests.fixtures.platform import Platform
+from tests.unit.libs.gateway.door import Issuer
 
 CLIENTS = 8
 ROTATIONS = 4
+STRANGERS = 40
 
 
 @dataclass
@@ -126,3 +129,24 @@ async def test_a_revoked_key_is_refused_by_the_gateway_and_sessions_go_on(
         await eventually(another_signs)
         again = await http.post("/v1/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
         assert (await http.get("/v1/auth/me", headers=bearer(again.json()))).status_code == 200
+
+
+async def test_unknown_keys_hold_up_nobody_while_auth_svc_stands_still(platform: Platform) -> None:
+    forged = bearer({"access_token": Issuer().token()})
+    async with httpx.AsyncClient(base_url=platform.url, timeout=60) as http:
+
+        async def unanswered() -> bool:
+            asked = [http.get("/v1/auth/me", headers=forged) for _ in range(STRANGERS)]
+            answers = await asyncio.gather(*asked)
+            return {(one.status_code, one.json()["code"]) for one in answers} == {(503, "rpc.unavailable")}
+
+        platform.auth.send(signal.SIGSTOP)
+        try:
+            await eventually(unanswered, within=60)  # one after the other they would take minutes
+        finally:
+            platform.auth.send(signal.SIGCONT)
+
+        async def judged() -> bool:
+            return (await http.get("/v1/auth/me", headers=forged)).status_code == 401
+
+        await eventually(judged)
