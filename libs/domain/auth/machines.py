@@ -139,7 +139,7 @@ CREATE_API_KEY = Operation(
     "auth.create_api_key",
     CreateApiKeyRequest,
     NewApiKey,
-    http=post("/v1/auth/api-keys", status=201, no_store=True),
+    http=post("/v1/auth/api-keys", status=201),
     summary="Make an API key; it is shown this once",
 )
 API_KEYS = Operation(

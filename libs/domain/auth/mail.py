@@ -82,7 +82,7 @@ VERIFY = Operation(
     "auth.verify",
     Empty,
     CodeSent,
-    http=post("/v1/auth/verify", status=202, no_store=True),
+    http=post("/v1/auth/verify", status=202),
     summary="Send a code to the account's address",
 )
 VERIFY_CONFIRM = Operation(
@@ -130,7 +130,7 @@ CHANGE_EMAIL = Operation(
     "auth.change_email",
     ChangeEmailRequest,
     CodeSent,
-    http=post("/v1/auth/email", status=202, no_store=True),
+    http=post("/v1/auth/email", status=202),
     lane=HASHING,
     summary="Send a code to another address that is to be the account's",
 )
