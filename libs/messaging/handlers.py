@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -49,11 +49,21 @@ class Handlers:
     """What a service answers: one row per operation, one queue per lane.
 
     ``lanes`` sizes the lanes by name; the unnamed lane ``""`` is the service's main queue, and there without being named
-    once an operation waits in it.
+    once an operation waits in it. ``former_lanes`` names those that an earlier version had: while one of its processes
+    still runs their queues stand, and would hear this version's calls too.
     """
 
-    def __init__(self, service: str, *, lanes: Mapping[str, Lane] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        lanes: Mapping[str, Lane] = MappingProxyType({}),
+        former_lanes: Collection[str] = (),
+    ) -> None:
+        if not lanes.keys().isdisjoint(former_lanes):
+            raise ValueError(f"a lane of {service} cannot be a former one too")
         self.service = service
+        self.former_lanes = tuple(former_lanes)
         self.routes: dict[str, Route] = {}
         self._lanes = dict(lanes)
 

@@ -130,7 +130,8 @@ def served(handlers: Handlers, *, queue_type: Literal["classic", "quorum"] = "cl
 
     def bindings(*, own: bool) -> Iterable[BindingSpec]:
         for operation in operations:
-            for name in dict.fromkeys(("", *lanes)):  # the main queue may stand from an earlier version
+            # the main queue, and those of former lanes, may stand from an earlier version
+            for name in dict.fromkeys(("", *lanes, *handlers.former_lanes)):
                 if (operation.lane == name) is own:
                     yield BindingSpec(rpc_queue(handlers.service, name), RPC_EXCHANGE, operation.name)
 

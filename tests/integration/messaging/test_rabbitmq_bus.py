@@ -265,6 +265,30 @@ class TestTopology:
 
         assert len(runs) == 1
 
+    async def test_an_operation_runs_once_beside_a_process_that_still_has_its_former_lane(
+        self, open_bus: OpenBus
+    ) -> None:
+        ran: list[str] = []
+
+        def counting(version: str) -> Handler[Empty, Seen]:
+            async def count(request: Empty, caller: Caller) -> Seen:
+                ran.append(version)
+                return Seen()
+
+            return count
+
+        before = Operation("auth.who", Empty, Seen, access=SERVICES, lane="slow")
+        await serve(await open_bus("auth_svc"), table(before, counting("old"), slow=Lane()))
+        moved = Handlers("auth", former_lanes=["slow"])
+        moved.on(WHO, counting("new"))
+        await serve(await open_bus("auth_svc"), moved)
+
+        gateway = await open_bus("gateway")
+        for _ in range(5):
+            await gateway.call(WHO, Empty())
+
+        assert ran == ["new"] * 5
+
 
 class TestRedelivery:
     async def test_an_interrupted_operation_is_answered_and_not_run_again(self, open_bus: OpenBus) -> None:

@@ -43,6 +43,11 @@ def test_an_operation_waits_in_its_lane() -> None:
     assert (table.in_lane(""), table.in_lane("slow")) == ([PING], [SCRUB])
 
 
+def test_a_lane_is_not_a_former_one() -> None:
+    with pytest.raises(ValueError, match="former"):
+        Handlers("hall", lanes={"slow": Lane()}, former_lanes={"slow"})
+
+
 def test_a_client_facing_event_has_no_listener() -> None:
     with pytest.raises(ValueError, match="clients"):
         Listeners("hall").on(Event("realtime.hall.said", Empty), heard)

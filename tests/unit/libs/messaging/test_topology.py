@@ -57,6 +57,15 @@ def test_an_operation_is_bound_to_its_lane_and_unbound_from_the_others() -> None
     }
 
 
+def test_operations_are_unbound_from_former_lanes_too() -> None:
+    made = Handlers("hall", lanes={"slow": Lane()}, former_lanes=["old"])
+    made.on(PING, pong)
+    topology = served(made)
+
+    assert not [queue for queue in topology.queues if queue.name.endswith(".old")]
+    assert BindingSpec("gatehouse.rpc.hall.old", "gatehouse.rpc", "hall.ping") in topology.stale
+
+
 def test_a_main_queue_in_which_nothing_waits_is_not_made_and_loses_what_it_heard() -> None:
     made = Handlers("hall", lanes={"slow": Lane()})
     made.on(SCRUB, pong)
