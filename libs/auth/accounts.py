@@ -9,7 +9,8 @@ from uuid import UUID
 
 from libs.auth.callers import Origin, SignedIn, account_of
 from libs.auth.passwords import Passwords
-from libs.auth.repository import Login, NewAccount, Storage, StoredAccount
+from libs.auth.recent_sign_in import RecentSignIn
+from libs.auth.repository import Login, NewAccount, Storage, Stored, StoredAccount
 from libs.auth.roles import Roles
 from libs.auth.sessions import NewSession, Sessions
 from libs.auth.throttling import Attempts
@@ -46,6 +47,7 @@ class Accounts:
         sessions: Sessions,
         attempts: Attempts,
         roles: Roles,
+        recent: RecentSignIn,
         clock: Clock,
         *,
         verified_first: bool = False,
@@ -55,6 +57,7 @@ class Accounts:
         self._sessions = sessions
         self._attempts = attempts
         self._roles = roles
+        self._recent = recent
         self._clock = clock
         self._verified_first = verified_first
 
@@ -147,11 +150,16 @@ class Accounts:
         return _seen(account)
 
     async def update_me(self, request: UpdateMeRequest, caller: Caller) -> Account:
-        """Change what the request names; raises `AccountExists` for a taken username, `SessionEnded`."""
+        """Change what the request names; raises `AccountExists` for a taken username, `SessionEnded`.
+
+        A username is a login: raises `SignInTooOld` where the request has another one and the sign-in is old.
+        """
         if not request.model_fields_set:
             return await self.me(Empty(), caller)
         who = SignedIn.of(caller)
         async with self._storage.transaction() as stored:
+            if "username" in request.model_fields_set:
+                await self._expect_recent(stored, who, request.username)
             account = await stored.accounts.update(
                 who.account_id, self._clock.now(), request.model_dump(exclude_unset=True)
             )
@@ -168,6 +176,12 @@ class Accounts:
             updated = AccountUpdated(account_id=who.account_id, changed=tuple(changed))
             await stored.tell(ACCOUNT_UPDATED, updated)
         return _seen(account)
+
+    async def _expect_recent(self, stored: Stored, who: SignedIn, username: str | None) -> None:
+        """Let whoever signed in recently have another username, and anybody keep the present one."""
+        present = (await stored.accounts.active({who.account_id})).get(who.account_id)
+        if present is not None and present.username != username:
+            await self._recent.expect(stored, who)
 
     async def _rehashed(self, kept: str, password: str, deadline: Deadline | None) -> str | None:
         """The password under the present parameters, where it is kept under others and there is time for it."""

@@ -11,6 +11,8 @@ from libs.messaging import Caller
 
 _MAX_IP = 64
 _MAX_USER_AGENT = 256
+_MAX_ID = 64
+_CREDENTIALS = {"account": "actor_session", "api_key": "actor_api_key", "service": "actor_secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +45,23 @@ def account_of(caller: Caller) -> UUID:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who was signed in, and address and user agent as the gateway saw them; empty where it is not known."""
+    """Who was signed in and by what, and address and user agent as the gateway saw them; empty where it is not known."""
 
     ip: str = ""
     user_agent: str = ""
     actor_id: UUID | None = None
+    credential: tuple[str, str] | None = None
+    """By what: `actor_session`, `actor_api_key` or `actor_secret`, and its id."""
 
     @classmethod
     def of(cls, caller: Caller) -> Self:
         """The origin of this caller."""
         client = caller.client
         return cls(
-            _storable(client.ip, _MAX_IP), _storable(client.user_agent, _MAX_USER_AGENT), _actor(caller)
+            _storable(client.ip, _MAX_IP),
+            _storable(client.user_agent, _MAX_USER_AGENT),
+            _actor(caller),
+            _credential(caller),
         )
 
 
@@ -63,6 +70,12 @@ def _actor(caller: Caller) -> UUID | None:
         return UUID(caller.identity.sub) if caller.identity else None
     except ValueError:
         return None
+
+
+def _credential(caller: Caller) -> tuple[str, str] | None:
+    if caller.identity is None or not caller.identity.sid:
+        return None
+    return _CREDENTIALS[caller.identity.kind], _storable(caller.identity.sid, _MAX_ID)
 
 
 def _storable(text: str, limit: int) -> str:

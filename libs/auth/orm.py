@@ -165,7 +165,8 @@ class SigningKeyRow(Base):
 class AuditRow(Base):
     """What happened to whom, when, by whom and from where. It outlives accounts, so nothing refers to them by key.
 
-    `actor_id` is the account that was signed in; nobody is at a sign-in, nor at the operator's command.
+    `actor_id` is the account that was signed in, or the service account that called; nobody is at a sign-in, nor at the
+    operator's command.
     """
 
     __tablename__ = "audit_log"

@@ -125,7 +125,7 @@ class Rules:
             sessions=sessions,
             departures=Departures(storage, endings, recent, clock),
             accounts=Accounts(
-                storage, passwords, sessions, attempts, roles, clock, verified_first=verified_first
+                storage, passwords, sessions, attempts, roles, recent, clock, verified_first=verified_first
             ),
             password_change=PasswordChange(storage, passwords, proof, endings, clock),
             closing=Closing(storage, endings, proof, recent, clock),

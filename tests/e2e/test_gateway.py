@@ -101,8 +101,12 @@ async def test_a_session_that_ends_is_refused_by_every_gateway(
 ) -> None:
     other = gateway_process(services, vhost, tmp_path)
     async with running(other), httpx.AsyncClient(base_url=url_of(other), timeout=60) as elsewhere:
+        refresh = {"refresh_token": (await ann.login()).json()["refresh_token"]}
         assert (await elsewhere.get("/v1/auth/me", headers=ann.headers)).status_code == 200
         await ann.client.post("/v1/auth/logout", headers=ann.headers)
+        for door in (ann.client, elsewhere):
+            answer = await door.post("/v1/auth/refresh", json=refresh)
+            assert (answer.status_code, answer.json()["code"]) == (401, "auth.session_ended")
 
         async def refused() -> bool:
             return (await elsewhere.get("/v1/auth/me", headers=ann.headers)).status_code == 401

@@ -49,6 +49,11 @@ class Device:
     async def refused(self) -> bool:
         return await self.statuses() == {401}
 
+    async def refresh(self) -> httpx.Response:
+        return await self.doors[0].post(
+            "/v1/auth/refresh", json={"refresh_token": self.tokens["refresh_token"]}
+        )
+
 
 @dataclass
 class Gateways:
@@ -104,6 +109,8 @@ async def test_people_see_and_end_their_sessions(gateways: Gateways) -> None:
     assert await laptop.statuses() == {200}
     assert (await laptop.ask("POST", "/logout/all")).status_code == 204
     await eventually(laptop.refused)
+    for device in (phone, tablet, laptop):
+        assert problem(await device.refresh()) == (401, "auth.session_ended")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.auth.admin.records import record_of
 from libs.auth.callers import Origin
 from libs.auth.closing import Closing
 from libs.auth.endings import Endings
@@ -35,9 +36,9 @@ class Restraints:
 
     async def disable(self, request: AccountRef, caller: Caller) -> Empty:
         """Shut the account; raises `LastAdmin`."""
-        async with self._storage.reading() as stored:
-            await expect_account(stored, request.id)
         await self._closing.disable(request.id, Origin.of(caller))
+        async with self._storage.reading() as stored:  # afterwards: whoever deleted it meanwhile was first
+            await record_of(stored, request.id)
         return Empty()
 
     async def enable(self, request: AccountRef, caller: Caller) -> Empty:

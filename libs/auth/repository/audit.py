@@ -76,5 +76,13 @@ def _row(one: Happened) -> dict[str, Any]:
         "session_id": one.session_id,
         "ip": one.origin.ip,
         "user_agent": one.origin.user_agent,
-        "details": one.details,
+        "details": {**one.details, **_acted_with(one)},
     }
+
+
+def _acted_with(one: Happened) -> dict[str, str]:
+    """The session, API key or secret that the actor acted with, where it is not the row's own session."""
+    if one.origin.credential is None or one.origin.credential[1] == str(one.session_id):
+        return {}
+    name, id_ = one.origin.credential
+    return {name: id_}

@@ -54,7 +54,9 @@ class AuditEntry(Reply):
     at: AwareDatetime
     event: str = Field(description="One of the kinds in docs/reference/events.md.", examples=["login.failed"])
     account_id: UUID | None = Field(description="Whom it is about.")
-    actor_id: UUID | None = Field(description="The account that was signed in when it was done.")
+    actor_id: UUID | None = Field(
+        description="The account that was signed in when it was done, or the service account that called."
+    )
     session_id: UUID | None
     ip: str
     user_agent: str

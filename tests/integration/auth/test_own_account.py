@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from libs.auth.callers import Origin
+from libs.auth.orm import Base
 from libs.domain.auth import (
     Account,
     AccountExists,
     ChangePasswordRequest,
+    CreateApiKeyRequest,
     DeleteMeRequest,
     InvalidCredentials,
     RefreshRequest,
@@ -24,6 +26,7 @@ from libs.domain.auth import (
 )
 from libs.messaging import ANONYMOUS, Empty, ValidationFailed
 from tests.fixtures.accounts import FROM_CLIENT, PASSWORD, AuthWorld, eventually
+from tests.fixtures.mail import MailWorld
 
 ANOTHER = "eight brown teapots"
 
@@ -59,6 +62,23 @@ class TestUpdate:
         assert (changed.username, changed.metadata) == ("ann_lee", {"theme": "dark"})
         assert await auth.accounts.me(Empty(), auth.caller(tokens)) == changed
         assert (await auth.login("ann_lee")).refresh_token
+
+    @pytest.mark.parametrize("username", ["eve", None])
+    async def test_another_name_is_another_login_and_takes_a_recent_sign_in(
+        self, auth: AuthWorld, username: str | None
+    ) -> None:
+        await auth.register(username="ann")
+        me = auth.caller(await auth.login())
+        auth.clock.advance(901)
+        both = UpdateMeRequest(username=username, metadata={"theme": "dark"})
+        with pytest.raises(SignInTooOld):
+            await auth.accounts.update_me(both, me)
+        assert (await auth.accounts.me(Empty(), me)).metadata == {}
+        same = UpdateMeRequest(username="ANN", metadata={"theme": "dark"})
+        changed = await auth.accounts.update_me(same, me)
+        assert (changed.username, changed.metadata) == ("ann", {"theme": "dark"})
+        await auth.accounts.update_me(UpdateMeRequest(metadata={}), me)
+        assert (await update(auth, await auth.login(), username=username)).username == username
 
     async def test_a_name_can_be_given_up(self, auth: AuthWorld) -> None:
         await auth.register(username="ann")
@@ -179,11 +199,26 @@ class TestChangePassword:
 
 
 class TestDelete:
-    async def test_nothing_of_the_person_stays_but_the_audit(self, auth: AuthWorld) -> None:
+    async def test_nothing_of_the_person_stays_but_the_audit(self, mail: MailWorld) -> None:
+        auth = mail.auth
+        await mail.flows.relay.stop()  # the letters wait
         account = await auth.register(username="ann")
         tokens = await auth.login()
         await update(auth, tokens, metadata={"a": 1})
+        await mail.flows.own_acts.create_api_key(CreateApiKeyRequest(name="backup"), auth.caller(tokens))
+        await mail.ask_reset()
         await delete(auth, tokens, PASSWORD)
+        naming = {
+            table.name
+            for table in Base.metadata.sorted_tables
+            if await auth.rows(
+                # ruff: ignore[hardcoded-sql-expression]  # the table's name is our own
+                f"SELECT 1 FROM {table} t WHERE t::text LIKE :id OR t::text LIKE '%ann@example.com%'",
+                id=f"%{account.id}%",
+            )
+        }
+        assert naming == {"accounts", "sessions", "audit_log"}
+        assert await mail.letters_left() == 0
         (row,) = await auth.rows("SELECT * FROM auth.accounts")
         assert (row.email, row.username, row.metadata, row.status) == ("", None, {}, "deleted")
         assert await auth.rows("SELECT 1 FROM auth.credentials") == []

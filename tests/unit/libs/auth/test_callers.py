@@ -7,6 +7,7 @@ import pytest
 from libs.auth.callers import Origin, SignedIn
 from libs.domain.auth import TokenInvalid
 from libs.messaging import ANONYMOUS, Caller, Client, Identity
+from libs.messaging.caller import Subject
 
 ID = "01940000-0000-7000-8000-000000000000"
 
@@ -29,3 +30,13 @@ def test_an_origin_can_always_be_stored() -> None:
     assert len(origin.user_agent) <= 256
     assert origin.user_agent.startswith("a?b??[31mc")
     assert Origin.of(ANONYMOUS) == Origin()
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [("account", "actor_session"), ("api_key", "actor_api_key"), ("service", "actor_secret")],
+)
+def test_an_origin_says_by_what_somebody_acted(kind: Subject, named: str) -> None:
+    origin = Origin.of(Caller(identity=Identity(ID, "s" * 500, kind=kind)))
+    assert (origin.actor_id, origin.credential) == (UUID(ID), (named, "s" * 64))
+    assert Origin.of(Caller(identity=Identity(ID, "", kind=kind))).credential is None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+from base64 import urlsafe_b64decode
 from datetime import timedelta
 from uuid import UUID
 
@@ -26,6 +28,15 @@ def test_refresh_tokens_are_what_the_contract_says_and_never_the_same() -> None:
     tokens = {new_refresh_token() for _ in range(100)}
     assert len(tokens) == 100
     assert all(RefreshRequest(refresh_token=token) for token in tokens)
+
+
+def test_refresh_tokens_have_256_bits_that_no_seed_gives_again() -> None:
+    state = random.getstate()
+    tokens = set()
+    for _ in range(2):
+        random.setstate(state)
+        tokens.add(new_refresh_token())
+    assert [len(urlsafe_b64decode(token + "=")) for token in tokens] == [32, 32]
 
 
 def test_only_the_presented_token_opens_its_successor() -> None:

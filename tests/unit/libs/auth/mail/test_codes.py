@@ -1,4 +1,5 @@
 import math
+import random
 
 import pytest
 
@@ -10,6 +11,15 @@ def test_a_code_has_eight_digits_and_none_is_like_another() -> None:
     made = {codes.new_code(codes.SHORT) for _ in range(200)}
     assert all(len(code) == 8 and code.isdecimal() for code in made)
     assert len(made) > 190
+
+
+def test_no_seed_gives_a_code_again() -> None:
+    state = random.getstate()
+    made = set()
+    for _ in range(5):
+        random.setstate(state)
+        made.add(codes.new_code(codes.LONG))
+    assert len(made) == 5
 
 
 def test_a_long_code_needs_no_count() -> None:
