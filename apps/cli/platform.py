@@ -157,6 +157,7 @@ def _wide(environment: Environment) -> dict[str, str]:
         "AUTH_TOKEN_PER_MINUTE": "100000",
         "AUTH_MAIL_CLIENT_PER_HOUR": "100000",
         "AUTH_MAIL_ADDRESS_PER_HOUR": "30",
+        "AUTH_MAIL_ADDRESS_TOTAL_PER_HOUR": "100",
     }
     return {name: value for name, value in rates.items() if environment.get(name) is None}
 

@@ -105,14 +105,15 @@ class Requests:
         Raises `MailOff` where there is no mail server, `TooManyAttempts` for a client or an address that asks too often.
         """
         self._post.expect_delivery()
-        if caller.client.ip and self._settings.client_per_hour:
-            client = Rate("mail", self._settings.client_per_hour, _HOUR)
-            await self._rates.spend(client, site_of(caller.client.ip))
+        site = site_of(caller.client.ip) if caller.client.ip else None
+        if site is not None:
+            await self._spend("mail", self._settings.client_per_hour, site)
         name = self._name(codes.address_hash(address))
-        if self._settings.address_per_hour:
-            rate = Rate(f"mail_{purpose}", self._settings.address_per_hour, _HOUR)
-            device = await self._known(device_token, address)
-            await self._rates.spend(rate, name if device is None else f"device:{device.id.hex()}")
+        device = await self._known(device_token, address)
+        if device is not None:
+            await self._spend(f"mail_{purpose}", self._settings.address_per_hour, f"device:{device.id.hex()}")
+        else:
+            await self._spend_strangers(purpose, name, site)
         return codes.LONG if await self._guesses.used_up(name) else codes.SHORT
 
     async def send(self, purpose: Purpose, template: Template, request: ByMail, caller: Caller) -> CodeSent:
@@ -183,6 +184,16 @@ class Requests:
                 raise CodeInvalid
         details = json.loads(codes.open_details(request_id, row.sealed))
         return Opened(hash_, purpose, row.account_id, row.address, details)
+
+    async def _spend_strangers(self, purpose: Purpose, name: str, site: str | None) -> None:
+        if site is not None:
+            await self._spend(f"mail_{purpose}", self._settings.address_per_hour, f"{name}:{site}")
+        await self._spend(f"mail_{purpose}_total", self._settings.address_total_per_hour, name)
+
+    async def _spend(self, rate: str, per_hour: int, whose: str) -> None:
+        """Take a turn of ``whose``, unless there is no limit."""
+        if per_hour:
+            await self._rates.spend(Rate(rate, per_hour, _HOUR), whose)
 
     async def _known(self, device_token: str | None, address: str) -> Device | None:
         """The device that asks, if it is known to the account of the address."""

@@ -44,8 +44,15 @@ class MailSettings(BaseModel):
         6,
         ge=0,
         validation_alias="AUTH_MAIL_ADDRESS_PER_HOUR",
-        description="Letters of one purpose that are asked for one address in an hour, in a burst or spread, and as many by each "
-        "known device; 0 is no limit.",
+        description="Letters of one purpose that one client address may ask for to one address in an hour, in a burst or spread, "
+        "and as many each known device; 0 is no limit.",
+    )
+    address_total_per_hour: int = Field(
+        20,
+        ge=0,
+        validation_alias="AUTH_MAIL_ADDRESS_TOTAL_PER_HOUR",
+        description="Letters of one purpose that all clients but known devices may ask for to one address in an hour, in a burst or "
+        "spread; 0 is no limit.",
     )
     client_per_hour: int = Field(
         60,

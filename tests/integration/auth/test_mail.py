@@ -358,6 +358,36 @@ class TestRates:
                 await world.ask_reset("three@example.com")
             await world.ask_reset("three@example.com", Caller(client=Client("198.51.100.1")))
 
+    async def test_who_asks_from_one_place_keeps_nobody_elsewhere_from_asking(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        """An IPv6 network is one place, and what is refused takes no turn of the others."""
+        async with mail_world(database, services.mail, address_per_hour=2, address_total_per_hour=4) as world:
+            for host in range(1, 7):
+                stranger = Caller(client=Client(f"2001:db8::{host}"))
+                if host <= 2:
+                    await world.ask_reset(caller=stranger)
+                    continue
+                with pytest.raises(TooManyAttempts):
+                    await world.ask_reset(caller=stranger)
+            for _ in range(2):
+                await world.ask_reset()
+
+    async def test_from_however_many_places_one_address_is_asked_for_only_so_often(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, address_per_hour=2, address_total_per_hour=4) as world:
+            device_token = await device_of(world, "ann@example.com")
+            for email in ("ann@example.com", "nobody@example.com"):
+                for host in range(1, 5):
+                    await world.ask_reset(email, Caller(client=Client(f"198.51.100.{host}")))
+                for caller in (FROM_CLIENT, Caller(client=Client())):
+                    with pytest.raises(TooManyAttempts) as refused:
+                        await world.ask_reset(email, caller)
+                    assert 0 < (refused.value.retry_after or 0) <= 900
+            asked = ByMail(email="ann@example.com", device_token=device_token)
+            assert (await world.flows.password_reset.ask(asked, FROM_CLIENT)).request_id
+
     async def test_strangers_cannot_keep_a_known_device_from_asking(
         self, database: MigratedDatabase, services: SessionServices
     ) -> None:

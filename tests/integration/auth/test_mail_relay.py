@@ -162,7 +162,7 @@ def flows_like(world: MailWorld, *, secret: bytes = SECRET) -> MailFlows:
     """The flows of a second process over the same database."""
     return MailFlows.over(
         world.auth.rules,
-        MailSettings(address_per_hour=0, client_per_hour=0),
+        MailSettings(address_per_hour=0, address_total_per_hour=0, client_per_hour=0),
         smtp=Smtp(SmtpSettings(url=SecretStr(world.sink.url), timeout=30)),
         rates=Rates(ProcessStore(), ThrottleSettings()),
         secrets=[secret],
