@@ -5,12 +5,14 @@ So a blocked publisher never holds acks back, and the confirms of requests can b
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 
+import structlog
 from typing_extensions import override
 
 from libs.amqp import AmqpError, Backoff, Channel, Connection, Queue
@@ -26,13 +28,15 @@ from libs.messaging.rabbitmq.control import Control
 from libs.messaging.rabbitmq.declare import declare
 from libs.messaging.rabbitmq.events import EventPublisher, Hearing, event_properties
 from libs.messaging.rabbitmq.serving import Serving
+from libs.messaging.rabbitmq.stopping import answered
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import Topology, event_queue
 
+_log = structlog.get_logger(__name__)
 _PUBLISH_BUDGET = 10.0  # s, for an event whose publisher has no deadline
 _CONFIRMS_READ_EVERY = 0.01  # s; a request's confirm only matters where it says that there will be no reply
 _LONGEST_BACKOFF = 5.0  # s, so that a service is back within seconds of its broker
-_CLOSE_BUDGET = 5.0  # s, for the confirms that are outstanding at the end
+_CLOSE_BUDGET = 5.0  # s, for the confirms that are outstanding at the end, and then for the broker's good-bye
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class _Lines:
 
     @property
     def connections(self) -> tuple[Connection, ...]:
-        """All of them, in the order of their closing."""
+        """All of them."""
         return self.consuming, self.calling, self.publishing
 
 
@@ -120,7 +124,7 @@ class RabbitBus(Bus):
         return not self._closed and all(line.is_open for line in self._lines.connections)
 
     async def check(self) -> None:
-        """Answer, or raise Unavailable: both connections stand and the broker takes publications."""
+        """Answer, or raise Unavailable: its connections stand and the broker takes publications."""
         if not self.connected:
             raise Unavailable("not connected to the broker")
         if any(line.blocked for line in self._lines.connections):
@@ -188,8 +192,10 @@ class RabbitBus(Bus):
 
     @override
     async def drain(self) -> None:
-        while self._subscriptions:
-            await self._subscriptions.pop().stop()
+        stopping, self._subscriptions = self._subscriptions, []
+        stopped = await asyncio.gather(*(each.stop() for each in stopping), return_exceptions=True)
+        for failure in filter(None, stopped):
+            _log.error("subscription_not_stopped", exc_info=failure)
         try:
             await self._lines.events.wait_for_confirms(_CLOSE_BUDGET)
         except AmqpError:
@@ -202,5 +208,4 @@ class RabbitBus(Bus):
         await self.drain()
         self._closed = True
         self._calls.interrupt()
-        for line in self._lines.connections:
-            await line.close()
+        await answered(*(line.close(_CLOSE_BUDGET) for line in self._lines.connections))

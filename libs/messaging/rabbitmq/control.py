@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable
 import structlog
 from typing_extensions import override
 
-from libs.amqp import AmqpError, Channel, Connection, Queue
+from libs.amqp import Channel, Connection, Queue
 from libs.messaging.bus import ControlSubscription
 from libs.messaging.handlers import Listeners
 from libs.messaging.rabbitmq.events import Hearing
+from libs.messaging.rabbitmq.stopping import answered
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import EVENTS_EXCHANGE, control_queue
 
 _log = structlog.get_logger(__name__)
+_ANSWER = 2.0  # s that a broker may take to let the queue go
 
 
 class Control(Hearing, ControlSubscription):
@@ -76,8 +78,7 @@ class Control(Hearing, ControlSubscription):
         declaring, self._declaring = self._declaring, None
         if declaring is None:
             return
-        try:
-            await declaring.delete_queue(self._queue)
-            await declaring.close()
-        except AmqpError as error:
-            _log.info("control queue went with its connection", error=type(error).__name__)
+        await answered(
+            declaring.delete_queue(self._queue, timeout=_ANSWER)
+        )  # else it goes with its connection
+        await answered(declaring.close(_ANSWER))

@@ -26,6 +26,7 @@ from libs.messaging.listener import hear
 from libs.messaging.message import EventMessage
 from libs.messaging.metrics import DEAD_LETTERS
 from libs.messaging.rabbitmq.calls import call_error
+from libs.messaging.rabbitmq.stopping import stop_consuming
 from libs.messaging.rabbitmq.wire import JSON, event_caller
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import EVENTS_EXCHANGE
@@ -89,11 +90,9 @@ class Hearing(Subscription):
 
     @override
     async def stop(self) -> None:
-        if self.consumer is not None:
-            await self.consumer.cancel()
-        await self._tasks.finish(self._settings.drain_timeout)
-        if self._channel is not None:
-            await self._channel.close()
+        consumers = [] if self.consumer is None else [self.consumer]
+        channels = [] if self._channel is None else [self._channel]
+        await stop_consuming(consumers, channels, self._tasks, within=self._settings.drain_timeout)
 
     def on_event(self, delivery: Delivery) -> None:
         """Start the listener."""

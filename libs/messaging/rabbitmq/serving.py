@@ -24,6 +24,7 @@ from libs.messaging.errors import FieldError, Interrupted, UnknownOperation, Val
 from libs.messaging.handlers import Handlers
 from libs.messaging.listener import Answer, answer, refusal
 from libs.messaging.metrics import INTERRUPTED_REQUESTS, SKEWED_DEADLINES
+from libs.messaging.rabbitmq.stopping import stop_consuming
 from libs.messaging.rabbitmq.wire import JSON, received
 from libs.messaging.settings import BrokerSettings
 from libs.messaging.topology import rpc_queue
@@ -59,14 +60,8 @@ class Serving(Subscription):
 
     @override
     async def stop(self) -> None:
-        for consumer in self._consumers:
-            await consumer.cancel()
-        await self._tasks.finish(self._settings.drain_timeout)
-        await self._late.finish(_LATE_REPLY)
-        for channel in self._channels:
-            await channel.close()
-        self._consumers.clear()
-        self._channels.clear()
+        within = self._settings.drain_timeout
+        await stop_consuming(self._consumers, self._channels, self._tasks, self._late, within=within)
 
     def _on_request(self, delivery: Delivery) -> None:
         """Start its handler; what can be refused without one never becomes a task."""
