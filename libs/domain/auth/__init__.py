@@ -1,5 +1,6 @@
 """The language of identity: its contract, what it carries, and its errors."""
 
+from libs.domain.auth.addresses import Email
 from libs.domain.auth.admin import (
     ACCOUNT_ENABLED,
     ADMIN_CREATE,
@@ -54,7 +55,6 @@ from libs.domain.auth.dto import (
     AccountRegistered,
     Claims,
     DeviceToken,
-    Email,
     KeySet,
     KeysRotated,
     LoginReply,

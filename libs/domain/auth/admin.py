@@ -7,8 +7,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from libs.domain.auth.addresses import Email
 from libs.domain.auth.audit import AuditEntry
-from libs.domain.auth.dto import Email, Username
+from libs.domain.auth.dto import Username
 from libs.domain.auth.machines import ApiKey
 from libs.domain.auth.roles import ADMIN, RoleName
 from libs.messaging.contract import Empty, Event, Operation, Reply, Request, delete, get, post, scope

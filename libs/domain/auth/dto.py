@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AwareDatetime, Field
 from pydantic_core import PydanticCustomError
 
+from libs.domain.auth.addresses import Email
 from libs.messaging.contract import Reply, Request
 
 PASSWORD_FLOOR = 8
@@ -21,32 +20,12 @@ REVOKED_AT_ONCE = 1000
 """Sessions that one event tells of at most."""
 
 
-def _email(value: str) -> str:
-    """The address as typed, if mail could be sent to it (no look-up is made), and to what NFKC makes of it.
-
-    That form names the account: of another one, U+FE6B would be a second `@`, and U+00B4 a blank.
-    """
-    if "=?" in value:  # a header would read it as an encoded word (RFC 2047), and so as another address
-        raise PydanticCustomError("email", "The part before the @-sign must not look like an encoded word.")
-    try:
-        for form in {value, unicodedata.normalize("NFKC", value)}:
-            validate_email(form, check_deliverability=False)
-    except EmailNotValidError as error:
-        raise PydanticCustomError("email", "{reason}", {"reason": str(error)}) from None
-    return value
-
-
 def _password(value: str) -> str:
     if len(value.encode()) > PASSWORD_MAX_BYTES:
         raise PydanticCustomError("password_too_long", "A password has at most 1,024 bytes")
     return value
 
 
-Email: TypeAlias = Annotated[
-    str,
-    Field(max_length=254, examples=["ann@example.com"], json_schema_extra={"format": "email"}),
-    AfterValidator(_email),
-]
 Username: TypeAlias = Annotated[
     str,
     Field(

@@ -6,7 +6,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import ConfigDict, Field, RootModel
 
-from libs.domain.auth.dto import PASSWORD_MAX_BYTES, Account, DeviceToken, Email, LoginReply, NewPassword
+from libs.domain.auth.addresses import Email
+from libs.domain.auth.dto import PASSWORD_MAX_BYTES, Account, DeviceToken, LoginReply, NewPassword
 from libs.domain.auth.lanes import HASHING
 from libs.messaging.contract import PUBLIC, Empty, Operation, Reply, Request, post
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from libs.auth import Storage
 from libs.auth.repository.accounts import belongings
 
 
 def test_whatever_names_an_account_goes_with_it_but_sessions_and_the_audit() -> None:
-    assert Storage  # which has loaded every table
     found = {(table.name, column.name) for table, column in belongings()}
     assert found == {
         ("account_roles", "account_id"),
