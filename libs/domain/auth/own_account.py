@@ -94,7 +94,7 @@ UPDATE_ME = Operation(
     Account,
     http=patch("/v1/auth/me"),
     idempotent=True,
-    summary="Change the username or the metadata of the account",
+    summary="Change the username, which asks for a recent sign-in, or the metadata of the account",
 )
 DELETE_ME = Operation(
     "auth.delete_me",
