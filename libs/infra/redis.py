@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 
@@ -43,6 +45,9 @@ class RedisSettings(BaseModel):
     )
 
 
+_MOST_CONNECTIONS = 50  # of one process; who finds them all in use waits for one
+
+
 class RedisAway(Exception):
     """Redis does not answer now."""
 
@@ -56,11 +61,15 @@ class RedisConnections:
 
     def __init__(self, settings: RedisSettings) -> None:
         self._timeout = settings.timeout
-        self.client = Redis.from_url(
-            settings.url.get_secret_value(),
-            socket_timeout=settings.timeout,
-            socket_connect_timeout=settings.timeout,
-            decode_responses=True,
+        self.client = Redis.from_pool(
+            BlockingConnectionPool.from_url(
+                settings.url.get_secret_value(),
+                max_connections=_MOST_CONNECTIONS,
+                timeout=settings.timeout,
+                socket_timeout=settings.timeout,
+                socket_connect_timeout=settings.timeout,
+                decode_responses=True,
+            )
         )
 
     @classmethod
@@ -93,6 +102,16 @@ class RedisConnections:
                 raise RedisAway(f"Redis does not answer: {type(error).__name__}") from error
 
         return run
+
+    @asynccontextmanager
+    async def together(self) -> AsyncGenerator[Pipeline]:
+        """Commands that are sent together, at the end of the block, and are not one transaction; raises `RedisAway`."""
+        try:
+            async with asyncio.timeout(self._timeout), self.client.pipeline(transaction=False) as pipeline:
+                yield pipeline
+                await pipeline.execute()
+        except (OSError, RedisError) as error:
+            raise RedisAway(f"Redis does not answer: {type(error).__name__}") from error
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,24 +1,25 @@
-"""How much a client may say: so many commands per second, averaged over some seconds."""
+"""How much a client may do: so much at once, and from then on so much per second."""
 
 from __future__ import annotations
 
 import time
 
-_BURST = 10.0  # seconds of commands that may come at once
-
 
 class Allowance:
-    """A bucket that fills by ``rate`` per second."""
+    """A bucket, full at first; how fast it fills (``rate`` per second, up to ``most``) is said whenever something is taken."""
 
     __slots__ = ("_counted_at", "_left")
 
-    def __init__(self, rate: int) -> None:
-        self._left = rate * _BURST
+    def __init__(self, most: float) -> None:
+        self._left = most
         self._counted_at = time.monotonic()
 
-    def take(self, count: int, rate: int) -> bool:
-        """Whether ``count`` more commands are within the bounds."""
+    def take(self, count: int, rate: float, most: float) -> bool:
+        """Whether ``count`` more are within the bounds; they are taken then."""
         now = time.monotonic()
-        self._left = min(rate * _BURST, self._left + (now - self._counted_at) * rate) - count
+        self._left = min(most, self._left + (now - self._counted_at) * rate)
         self._counted_at = now
-        return self._left >= 0
+        if self._left < count:
+            return False
+        self._left -= count
+        return True

@@ -15,7 +15,7 @@ from libs.realtime.protocol import (
     SubscribeResult,
 )
 from libs.realtime.session import Session
-from libs.realtime.subscribing import enter, prepare, withdraw
+from libs.realtime.subscribing import arrive, enter, prepare, withdraw
 
 VERSION = "gatehouse"
 
@@ -74,8 +74,9 @@ async def _personal(session: Session, who: Who, request: ConnectRequest) -> dict
         for name, one in found.items()
     ]
     try:
-        for channel, subscribe, grant in asked:
-            await prepare(session, channel, subscribe, grant)
+        for channel, subscribe, _ in asked:
+            await prepare(session, channel, subscribe)
+        await arrive(session, [(channel, grant) for channel, _, grant in asked])
         # Nothing is awaited from here to the reply, so that no publication overtakes it.
         return {
             channel.name: enter(session, channel, subscribe, grant, server_side=True)

@@ -27,6 +27,7 @@ from libs.realtime.strays import drop
 
 _log = structlog.get_logger(__name__)
 _SEEN = 65_536  # message ids by which a publication that was sent again is known
+_SEEN_MOVEMENTS = 4096  # of their own, so that who comes and goes often makes no publication forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Feed:
         self._on_gap = on_gap
         self._clock = clock
         self._seen = Seen(_SEEN)
+        self._seen_movements = Seen(_SEEN_MOVEMENTS)
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waited = 0
         self._first = 0
@@ -110,6 +112,7 @@ class Feed:
         self._epoch = ""
         self._history.clear()
         self._seen.clear()
+        self._seen_movements.clear()
 
     def name(self, epoch: str) -> None:
         """The log's epoch was read; another one than before makes every position worthless."""
@@ -164,7 +167,7 @@ class Feed:
 
     def move(self, position: int, movement: Movement) -> None:
         """Somebody came or went, says the record at ``position``: to whoever watches the channel."""
-        if self._ready and self._seen.add(movement.message_id, position + 1):
+        if self._ready and self._seen_movements.add(movement.message_id, position + 1):
             push = Join(movement.info) if movement.joined else Leave(movement.info)
             self._hub.tell(movement.channel, push)
         self.passed(position)

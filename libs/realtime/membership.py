@@ -36,5 +36,7 @@ class Subscription:
     channel: Channel
     server_side: bool = False
     positioned: bool = False
+    announced: bool = False
+    """Whether the others were told that the client came, and have to be told that it goes."""
     expires_at: float | None = None
     info: bytes = b""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from libs.messaging import AppError, new_message_id
+from libs.realtime.announcements import Announcements
+from libs.realtime.attendance import Attendance
 from libs.realtime.channels import Channels
 from libs.realtime.codes import SHUTDOWN, Disconnect
 from libs.realtime.credentials import Credentials
 from libs.realtime.doorkeeper import Doorkeeper
-from libs.realtime.feed import Feed, Movement
+from libs.realtime.feed import Feed
 from libs.realtime.hub import Hub
-from libs.realtime.ports import Log, Presence, Present, Rpc
-from libs.realtime.protocol import ClientInfo
+from libs.realtime.ports import Log, Presence, Rpc
 from libs.realtime.registry import Registry
 from libs.realtime.settings import RealtimeSettings
 from libs.realtime.wheel import Wheel
@@ -68,7 +68,8 @@ class Node:
         self.registry = Registry(settings)
         self.leaving: Disconnect | None = None
         """Why no new client is let in."""
-        self._renewals: dict[tuple[str, str], Present] = {}
+        self.attendance = Attendance(presence, self.spawn)
+        self.announcements = Announcements(log, self.spawn)
         self._tasks: set[asyncio.Task[None]] = set()
         self._clocks: list[asyncio.Task[None]] = []
 
@@ -108,46 +109,6 @@ class Node:
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         return task
-
-    def announce(self, channel: str, info: ClientInfo, *, joined: bool) -> None:
-        """Tell everywhere that a client came into a channel or left it, without making anybody wait."""
-        self.spawn(self._announce(Movement(channel, info, joined, new_message_id())))
-
-    def renew_presence(self, entries: Sequence[Present]) -> None:
-        """Keep clients in their channels; what comes in one turn of the wheel goes to the store together."""
-        if not entries:
-            return
-        if not self._renewals:
-            asyncio.get_running_loop().call_soon(self._start_renewal)
-        self._renewals.update({(one.channel, one.info.client): one for one in entries})
-
-    def forget_presence(self, entries: Sequence[Present]) -> None:
-        """Take a client that is gone out of its channels, without making anybody wait."""
-        if self.presence is not None and entries:
-            self.spawn(self._remove(self.presence, entries))
-
-    async def _announce(self, movement: Movement) -> None:
-        try:
-            await self.log.append(movement)
-        except AppError as error:
-            _log.warning("movement_not_told", channel=movement.channel, reason=str(error))
-
-    def _start_renewal(self) -> None:
-        if self.presence is not None:
-            self.spawn(self._renew(self.presence, list(self._renewals.values())))
-        self._renewals.clear()
-
-    async def _renew(self, presence: Presence, entries: Sequence[Present]) -> None:
-        try:
-            await presence.renew(entries)
-        except AppError as error:
-            _log.warning("presence_not_renewed", reason=str(error))
-
-    async def _remove(self, presence: Presence, entries: Sequence[Present]) -> None:
-        try:
-            await presence.remove(entries)
-        except AppError as error:
-            _log.warning("presence_not_removed", reason=str(error))  # the entries expire by themselves
 
     async def _sweep(self) -> None:
         while True:

@@ -28,6 +28,8 @@ async def page(node: Node, channel: Channel, request: HistoryRequest) -> History
     since = request.since
     if since is not None and since.epoch == feed.position.epoch:
         await feed.reach(since.offset, node.catch_up)
+        if not feed.ready:  # lost meanwhile
+            raise Refused(INTERNAL)
     limit = _MOST if request.limit < 0 else min(request.limit, _MOST)
     found = _fitting(feed.history(channel, request, limit), node.settings.max_pending // 2)
     return HistoryResult(found, feed.position.epoch, feed.position.offset)

@@ -75,11 +75,8 @@ class Presence(Protocol):
     Every method raises `Unavailable` when the store is away.
     """
 
-    async def renew(self, entries: Sequence[Present]) -> None:
-        """Enter clients into channels, or keep them there for another while."""
-
-    async def remove(self, entries: Sequence[Present]) -> None:
-        """Take clients out of channels."""
+    async def write(self, *, present: Sequence[Present] = (), gone: Sequence[Present] = ()) -> None:
+        """Enter clients into channels, or keep them there for another while, and take out who is gone; nobody is in both."""
 
     async def clients(self, channel: str) -> Mapping[str, ClientInfo]:
         """Who is in the channel, by connection."""

@@ -6,13 +6,13 @@ that take the time from Redis, whose clock is the same for all gateways.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import override
 
-from libs.infra.redis import RedisConnections
+from libs.infra.redis import RedisAway, RedisConnections
 from libs.messaging import Unavailable
 from libs.realtime.ports import Presence, Present
 from libs.realtime.protocol import ClientInfo
@@ -35,7 +35,6 @@ end
 return redis.call('HVALS', KEYS[1])
 """
 _INFO = TypeAdapter(ClientInfo)
-_T = TypeVar("_T")
 
 
 class RedisPresence(Presence):
@@ -45,33 +44,28 @@ class RedisPresence(Presence):
     """
 
     def __init__(self, redis: RedisConnections, *, seconds: int = 60) -> None:
-        self._redis = redis.client
+        self._redis = redis
         self._seconds = seconds
-        self._renew = self._redis.register_script(_RENEW)
-        self._read = self._redis.register_script(_READ)
+        self._renew = redis.client.register_script(_RENEW)
+        self._read = redis.script(_READ)
 
     @override
-    async def renew(self, entries: Sequence[Present]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for entry in entries:
-            info = _INFO.dump_json(entry.info).decode()
-            keys = list(_keys(entry.channel))
-            arguments: list[str | int] = [entry.info.client, info, self._seconds]
-            await self._renew(keys=keys, args=arguments, client=pipeline)
-        await _answer(pipeline.execute())
-
-    @override
-    async def remove(self, entries: Sequence[Present]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for entry in entries:
-            clients, expiries = _keys(entry.channel)
-            pipeline.hdel(clients, entry.info.client)
-            pipeline.zrem(expiries, entry.info.client)
-        await _answer(pipeline.execute())
+    async def write(self, *, present: Sequence[Present] = (), gone: Sequence[Present] = ()) -> None:
+        with _unavailable():
+            async with self._redis.together() as pipeline:
+                for entry in present:
+                    info = _INFO.dump_json(entry.info).decode()
+                    arguments: list[str | int] = [entry.info.client, info, self._seconds]
+                    await self._renew(keys=list(_keys(entry.channel)), args=arguments, client=pipeline)
+                for entry in gone:
+                    clients, expiries = _keys(entry.channel)
+                    pipeline.hdel(clients, entry.info.client)
+                    pipeline.zrem(expiries, entry.info.client)
 
     @override
     async def clients(self, channel: str) -> Mapping[str, ClientInfo]:
-        found: list[Any] = await _answer(self._read(keys=list(_keys(channel))))
+        with _unavailable():
+            found = await self._read(_keys(channel), [])
         infos = [info for info in map(_info, found) if info is not None]
         return {info.client: info for info in infos}
 
@@ -88,9 +82,10 @@ def _info(found: str) -> ClientInfo | None:
         return None
 
 
-async def _answer(asked: Awaitable[_T]) -> _T:
-    """What Redis answers; raises Unavailable for whatever the driver raises, whose classes stay behind their door."""
+@contextmanager
+def _unavailable() -> Generator[None]:
+    """Raise Unavailable while Redis is away."""
     try:
-        return await asked
-    except Exception as error:
+        yield
+    except RedisAway as error:
         raise Unavailable("presence is not available now") from error

@@ -50,6 +50,8 @@ from libs.realtime.refusals import refusal
 
 _log = structlog.get_logger(__name__)
 _INBOX = 128  # commands that may wait behind a slow one before the client is held back
+_BURST = 10.0  # seconds of commands that may come at once
+_SECONDS_TO_ARRIVE = 60.0  # in which the others hear of as many arrivals as a connection may have channels
 
 
 Handler: TypeAlias = Callable[["Session", Any], Awaitable[Result | None]]
@@ -60,6 +62,7 @@ class Session:
 
     __slots__ = (
         "_allowance",
+        "_arrivals",
         "_calls",
         "_client",
         "_handlers",
@@ -95,7 +98,8 @@ class Session:
         self._worker: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[None]] | None = None
         self._refused = False
-        self._allowance = Allowance(node.settings.commands_per_second)
+        self._allowance = Allowance(_BURST * node.settings.commands_per_second)
+        self._arrivals: Allowance | None = None
 
     def info(self, subscription: Subscription | None = None) -> ClientInfo:
         """The client as others in a channel see it."""
@@ -130,7 +134,8 @@ class Session:
         except Malformed:
             self.end(BAD_COMMAND)
             return
-        if not self._allowance.take(len(commands), self.node.settings.commands_per_second):
+        rate = self.node.settings.commands_per_second
+        if not self._allowance.take(len(commands), rate, _BURST * rate):
             self.end(TOO_MANY_COMMANDS)
             return
         for command in commands:
@@ -152,7 +157,7 @@ class Session:
             if self._is_over(subscription.expires_at, now):
                 self.expire(name, subscription)
         if not self.closed:
-            self.node.renew_presence(self._present(self.subscriptions.values()))
+            self.node.attendance.renew(self._present(self.subscriptions.values()))
             self.awaiting_pong = True
             self.node.hub.send(self.connection, self.connection.format.ping)
 
@@ -187,6 +192,17 @@ class Session:
         if reason is not None:
             self.push(self.connection.format.codec.push(name, reason))
 
+    def announce(self, subscription: Subscription) -> None:
+        """Tell the others in a channel that the client came; of one that comes too often they hear no more."""
+        if not subscription.channel.rules.tells_who_moves:
+            return
+        most = self.node.settings.max_channels
+        if self._arrivals is None:
+            self._arrivals = Allowance(most)
+        if self._arrivals.take(1, most / _SECONDS_TO_ARRIVE, most):
+            subscription.announced = True
+            self.node.announcements.tell(subscription.channel.name, self.info(subscription), joined=True)
+
     def push(self, message: bytes) -> None:
         """Send one message, at the end of this turn."""
         if not self.closed:
@@ -219,10 +235,10 @@ class Session:
                 task.cancel()
 
     def _left(self, subscriptions: list[Subscription]) -> None:
-        self.node.forget_presence(self._present(subscriptions))
+        self.node.attendance.remove(self._present(subscriptions))
         for one in subscriptions:
-            if one.channel.rules.join_leave:
-                self.node.announce(one.channel.name, self.info(one), joined=False)
+            if one.announced:
+                self.node.announcements.tell(one.channel.name, self.info(one), joined=False)
 
     def _present(self, subscriptions: Iterable[Subscription]) -> list[Present]:
         return [

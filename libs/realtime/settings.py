@@ -49,6 +49,11 @@ class Namespace(BaseModel):
     """A client may ask for differences (fossil) in place of whole publications; needs recovery."""
 
     @property
+    def tells_who_moves(self) -> bool:
+        """Whether who comes and goes is told; where nobody may ask who is there, nobody is told either."""
+        return self.join_leave and self.read_presence != "nobody"
+
+    @property
     def keeps_history(self) -> bool:
         """Whether its publications are kept at all."""
         return self.history_size > 0 and self.history_seconds > 0

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import structlog
 from pydantic_core import from_json, to_json
 
-from libs.messaging import AppError
 from libs.realtime.channels import Channel
 from libs.realtime.codes import (
     ALREADY_SUBSCRIBED,
@@ -42,7 +40,6 @@ from libs.realtime.protocol import (
 from libs.realtime.session import Session
 from libs.realtime.tokens import TokenOver, TokenRefused
 
-_log = structlog.get_logger(__name__)
 _FOSSIL = "fossil"
 
 
@@ -62,7 +59,8 @@ async def subscribe(session: Session, request: SubscribeRequest) -> SubscribeRes
     grant = await _granted(session, channel, request)
     check_not_over(grant.expires_at)
     try:
-        await prepare(session, channel, request, grant)
+        await prepare(session, channel, request)
+        await arrive(session, [(channel, grant)])
         return enter(session, channel, request, grant)
     finally:
         withdraw(session, [channel])
@@ -103,8 +101,8 @@ async def sub_refresh(session: Session, request: SubRefreshRequest) -> SubRefres
     return SubRefreshResult(expires=claims.expires_at is not None, ttl=seconds_left(claims.expires_at))
 
 
-async def prepare(session: Session, channel: Channel, request: SubscribeRequest, grant: Grant) -> None:
-    """All that takes time before a client can enter; raises `Refused` where its position cannot be judged now."""
+async def prepare(session: Session, channel: Channel, request: SubscribeRequest) -> None:
+    """Wait until a client's position can be judged; raises `Refused` where it cannot be now."""
     node = session.node
     if channel.rules.recovery and not node.feed.ready:
         raise Refused(INTERNAL)
@@ -112,19 +110,23 @@ async def prepare(session: Session, channel: Channel, request: SubscribeRequest,
     # A client that has seen more of the log than this process is only early.
     if same_log and not await node.feed.reach(request.offset, node.catch_up):
         raise Refused(INTERNAL)
-    if channel.rules.presence and node.presence is not None:
-        try:
-            await node.presence.renew(
-                [Present(channel.name, session.info(Subscription(channel, info=grant.info)))]
-            )
-        except AppError as error:
-            _log.warning("presence_not_entered", channel=channel.name, reason=str(error))
+
+
+async def arrive(session: Session, granted: Iterable[tuple[Channel, Grant]]) -> None:
+    """Be present in channels before entering them, so that whoever sees the client enter finds it there."""
+    await session.node.attendance.enter(
+        [
+            Present(channel.name, session.info(Subscription(channel, info=grant.info)))
+            for channel, grant in granted
+            if channel.rules.presence
+        ]
+    )
 
 
 def withdraw(session: Session, channels: Iterable[Channel]) -> None:
     """Take a client out of the presence of channels that it could not enter after all."""
     missed = [one for one in channels if one.rules.presence and one.name not in session.subscriptions]
-    session.node.forget_presence([Present(one.name, session.info()) for one in missed])
+    session.node.attendance.remove([Present(one.name, session.info()) for one in missed])
 
 
 def enter(
@@ -132,7 +134,7 @@ def enter(
 ) -> SubscribeResult:
     """Subscribe, with what was missed. Nothing is awaited: what is published later comes after the answer."""
     node, rules = session.node, channel.rules
-    if session.closed:
+    if session.closed or (rules.recovery and not node.feed.ready):  # lost while the client was entering
         raise Refused(INTERNAL)
     result = _result(session, channel, request, grant)
     subscription = Subscription(
@@ -143,9 +145,8 @@ def enter(
         info=grant.info,
     )
     session.subscriptions[channel.name] = subscription
-    node.hub.join(channel.name, session.connection, watching=rules.join_leave, delta=result.delta)
-    if rules.join_leave:
-        node.announce(channel.name, session.info(subscription), joined=True)
+    node.hub.join(channel.name, session.connection, watching=rules.tells_who_moves, delta=result.delta)
+    session.announce(subscription)
     return result
 
 

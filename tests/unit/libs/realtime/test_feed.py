@@ -8,9 +8,9 @@ from typing_extensions import override
 
 from libs.realtime.channels import Channels
 from libs.realtime.codes import Refused
-from libs.realtime.feed import Event, Feed
+from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.hub import Hub
-from libs.realtime.protocol import HistoryRequest, Position, Publication
+from libs.realtime.protocol import ClientInfo, HistoryRequest, Position, Publication
 from libs.realtime.settings import Namespace
 
 RULES = Namespace(history_size=3, history_seconds=60, recovery=True)
@@ -206,3 +206,13 @@ def test_a_history_since_another_log_cannot_be_told(world: World) -> None:
         world.feed.history(
             world.channels.asked("n:a"), HistoryRequest("n:a", 1, Position(1, "another")), limit=1
         )
+
+
+def test_who_comes_and_goes_often_makes_no_publication_forgotten(world: World) -> None:
+    world.say(10, message_id="m1")
+    for position in range(11, 70_002):
+        world.feed.move(position, Movement("n:a", ClientInfo("ann", "c1"), True, f"j{position}"))
+
+    world.say(70_002, message_id="m1")  # sent again by its publisher
+
+    assert len(world.hub.publications) == 1

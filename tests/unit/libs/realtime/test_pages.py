@@ -57,3 +57,19 @@ async def test_who_knows_more_than_this_process_waits_for_it() -> None:
     await say(node, b"1", b"22")
     assert [one.data for one in (await asking).publications] == [b"22"]
     await node.stop()
+
+
+async def test_a_log_that_is_lost_while_it_is_waited_for_tells_nothing() -> None:
+    node = new_node()
+    await node.start()
+    asked = HistoryRequest("public:a", 5, Position(151, node.feed.position.epoch))
+    asking = asyncio.create_task(page(node, node.channels.asked("public:a"), asked))
+    await asyncio.sleep(0)
+    node.feed.lose()
+    node.feed.begin(149)
+    node.feed.add(150, Event("realtime.said", "public:a", b"1", "m"))
+
+    with pytest.raises(Refused) as refused:
+        await asking
+    assert refused.value.error is INTERNAL
+    await node.stop()

@@ -56,11 +56,7 @@ class Nobody(Presence):
     """A presence in which there is never anybody."""
 
     @override
-    async def renew(self, entries: Sequence[Present]) -> None:
-        """Nothing."""
-
-    @override
-    async def remove(self, entries: Sequence[Present]) -> None:
+    async def write(self, *, present: Sequence[Present] = (), gone: Sequence[Present] = ()) -> None:
         """Nothing."""
 
     @override

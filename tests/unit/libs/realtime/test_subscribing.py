@@ -1,13 +1,17 @@
 """Entering a channel: who may, and what was missed."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import pytest
+from typing_extensions import override
 
 from libs.realtime.feed import Event
 from libs.realtime.memory_log import MemoryLog, MemoryStream
 from libs.realtime.node import Node
-from tests.unit.libs.realtime.clients import FakeClient, new_node
+from libs.realtime.ports import Presence, Present
+from libs.realtime.protocol import ClientInfo
+from tests.unit.libs.realtime.clients import NAMESPACES, FakeClient, new_node
 
 
 async def say(node: Node, channel: str, *data: int) -> None:
@@ -217,6 +221,58 @@ class TestGap:
         reply = await other.ask(connect={"token": "carl/s3"})
 
         assert reply["error"] == {"code": 100, "message": "internal server error", "temporary": True}
+
+
+class Held(Presence):
+    """A store that takes its time."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    @override
+    async def write(self, *, present: Sequence[Present] = (), gone: Sequence[Present] = ()) -> None:
+        self.asked.set()
+        await self.go_on.wait()
+
+    @override
+    async def clients(self, channel: str) -> Mapping[str, ClientInfo]:
+        return {}
+
+
+class TestGapWhileEntering:
+    async def test_lets_the_client_in_to_no_channel_that_it_would_miss_something_of(self) -> None:
+        presence = Held()
+        node = new_node(presence=presence, namespaces={"room": NAMESPACES["room"]})
+        await node.start()
+        ann = FakeClient(node)
+        await ann.connect()
+        position = {"recover": True, "offset": 0, "epoch": node.feed.position.epoch}
+        ann.send({"id": 50, "subscribe": {"channel": "room:1", **position}})
+        await presence.asked.wait()
+
+        node.feed.lose()
+        presence.go_on.set()
+
+        reply = await ann.reply(50)
+        assert reply["error"] == {"code": 100, "message": "internal server error", "temporary": True}
+        assert node.hub.listeners("room:1") == 0
+        await node.stop()
+
+    async def test_keeps_a_client_out_that_was_waited_for(self, node: Node) -> None:
+        client = FakeClient(node)
+        epoch = node.feed.position.epoch
+        subs = {"user:#ann": {"recover": True, "offset": 150, "epoch": epoch}}
+        client.send({"id": 1, "connect": {"token": "ann/s1", "subs": subs}})
+        await asyncio.sleep(0.01)
+
+        node.feed.lose()
+        node.feed.begin(149)
+        node.feed.add(150, Event("e", "user:#zoe", b"1", "m0"))  # the tail is read again, and not to its end
+
+        reply = await client.reply(1)
+        assert reply["error"] == {"code": 100, "message": "internal server error", "temporary": True}
+        assert node.hub.listeners("user:#ann") == 0
 
 
 async def test_two_nodes_of_one_log_agree() -> None:
