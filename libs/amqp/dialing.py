@@ -47,8 +47,8 @@ class Dialer:
                 await wire.opened
         except TimeoutError:
             raise ConnectionFailed(f"no answer within {self.timeout:g} s") from None
-        except OSError as error:
-            raise ConnectionFailed(error.strerror or str(error)) from error
+        except (OSError, UnicodeError) as error:  # the latter of a host name that is none
+            raise ConnectionFailed(getattr(error, "strerror", None) or str(error)) from error
         finally:
             if not wire.protocol.is_open:
                 wire.abort(ConnectionLost("the attempt to connect was given up"))

@@ -20,7 +20,8 @@ from libs.amqp import (
     Properties,
 )
 from libs.messaging.bus import Subscription
-from libs.messaging.errors import TimedOut
+from libs.messaging.deadline import Deadline
+from libs.messaging.errors import TimedOut, Unavailable
 from libs.messaging.handlers import Listeners
 from libs.messaging.listener import hear
 from libs.messaging.message import EventMessage
@@ -55,16 +56,22 @@ class EventPublisher:
         self._channel = channel
 
     async def send(self, message: EventMessage, within: float) -> None:
-        """Return once the broker has stored it; raises a `CallError` where that is not certain."""
+        """Return once the broker has stored it; raises a `CallError` where that is not certain.
+
+        Raises Unavailable where nothing was sent, since the broker took nothing ``within`` seconds.
+        """
+        deadline = Deadline.after(within)
+        properties = event_properties(message)
         try:
-            async with asyncio.timeout(within):
-                await self._channel.publish_confirmed(
-                    EVENTS_EXCHANGE,
-                    message.name,
-                    message.body,
-                    event_properties(message),
-                    mandatory=message.mandatory,
-                )
+            await self._channel.ready(within)
+            confirmation = self._channel.submit(
+                EVENTS_EXCHANGE, message.name, message.body, properties, mandatory=message.mandatory
+            )
+        except AmqpError as error:
+            raise Unavailable(message.name) from error
+        try:
+            async with asyncio.timeout(deadline.remaining):
+                await confirmation
         except TimeoutError:
             raise TimedOut(message.name) from None
         except AmqpError as error:

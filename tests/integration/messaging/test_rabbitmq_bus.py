@@ -15,6 +15,7 @@ from libs.messaging import (
     CallError,
     Client,
     ControlSubscription,
+    Deadline,
     Empty,
     Event,
     Handlers,
@@ -32,6 +33,7 @@ from libs.messaging import (
 from libs.messaging.handlers import Handler
 from libs.messaging.rabbitmq import RabbitBus, TopologyConflict
 from libs.messaging.topology import RPC_EXCHANGE, SHARED, realtime_log, rpc_queue, served
+from tests.fixtures.proxy import Proxy
 from tests.fixtures.services import Vhost
 from tests.integration.messaging.conftest import OpenBus
 
@@ -333,6 +335,21 @@ class TestRedelivery:
 
 
 class TestLoss:
+    async def test_an_event_that_never_left_is_unavailable(self, open_bus: OpenBus, vhost: Vhost) -> None:
+        async with Proxy.to(vhost.url_for("auth_svc")) as proxy:
+            bus = await open_bus("auth_svc", url=proxy.url(vhost.url_for("auth_svc")))
+            await bus.declare(SHARED)
+            proxy.refuse = True
+            proxy.cut()
+            await until(lambda: not bus.connected)
+
+            with acting_for(Caller(deadline=Deadline.after(0.5))), pytest.raises(Unavailable):
+                await bus.publish(TOLD, Seen())
+
+            proxy.refuse = False
+            await bus.publish(TOLD, Seen())
+            await bus.close()
+
     async def test_the_bus_comes_back_after_the_broker(
         self, open_bus: OpenBus, broker: RabbitMQ, vhost: Vhost
     ) -> None:

@@ -49,6 +49,28 @@ class TestParsing:
         assert refusal.value.__cause__ is None
 
 
+@pytest.mark.parametrize(
+    ("url", "wrong"),
+    [
+        ("amqp://user:s3cret@a..b/", "host"),
+        (f"amqp://user:s3cret@{'a' * 64}.example/", "host"),
+        ("amqp://user:s3cret\n@broker/", "line breaks"),
+        ("amqp://user:s3cret@bro ker/", "spaces"),
+        ("amqp://user:s3cret%@broker/", "password .*%25"),
+        ("amqp://us%er:s3cret@broker/", "user .*%25"),
+        ("amqp://user:s3cret@broker/%zz", "vhost .*%25"),
+        ("amqp://user:s3cret@broker/%ff", "vhost .*UTF-8"),
+        ("amqp://user:s3cret%00@broker/", "password .*NUL"),
+    ],
+)
+def test_what_is_wrong_is_named_without_the_secret(url: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong) as refusal:
+        Endpoint.parse(url)
+
+    assert "s3cret" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
 def test_credentials_are_never_shown() -> None:
     endpoint = Endpoint.parse("amqp://ann:s3cret@broker/vhost")
 
