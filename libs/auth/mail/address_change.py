@@ -79,6 +79,7 @@ class AddressChange:
             to=request.email,
             account_id=mine.account_id if free else None,
             locale=self._post.locale(caller, mine.details if free or taken is None else taken.details),
+            reader=taken.account_id if taken else None,
             details={"email": request.email},
         )
 

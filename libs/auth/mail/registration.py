@@ -75,5 +75,6 @@ class Registration:
             to=owner.email if owner else "",  # nobody writes to an account that is shut
             account_id=owner.account_id if owner and free else None,
             locale=self._post.locale(caller, owner.details if owner else {}),
+            reader=owner.account_id if owner else None,
             details={"username": request.username, "password_hash": password_hash},
         )

@@ -46,7 +46,7 @@ class Asked:
     """What somebody asks for.
 
     The code is for ``address``. The letter goes to ``to``, to nobody where that is empty; without ``account_id`` nobody
-    can confirm the request.
+    can confirm the request. A letter to somebody else goes with the account of its ``reader``.
     """
 
     purpose: Purpose
@@ -55,6 +55,7 @@ class Asked:
     to: str
     account_id: UUID | None
     locale: str
+    reader: UUID | None = None
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
@@ -156,7 +157,7 @@ class Requests:
             "minutes": str(self._settings.code_seconds // 60),
         }
         letter = Letter(asked.template, asked.to, asked.locale, values)
-        await self._post.put(stored, letter, account_id=asked.account_id, until=until)
+        await self._post.put(stored, letter, account_id=asked.reader or asked.account_id, until=until)
         await stored.audit.add(
             "mail.requested",
             account_id=asked.account_id,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from libs.auth import MailFlows, MailSettings, ProcessStore, Rates, ThrottleSettings
+from libs.auth.callers import Origin
 from libs.domain.auth import (
     ApiKeyRef,
+    ChangeEmailRequest,
     ChangePasswordRequest,
     CreateApiKeyRequest,
     InvalidCredentials,
@@ -84,6 +86,19 @@ class TestPassword:
         assert CLIENT.ip in letter.body("plain")
         await mail.settled()
         assert mail.fresh() == []
+
+
+class TestDeletion:
+    async def test_a_letter_about_a_taken_address_goes_with_the_account_that_has_it(
+        self, mail: MailWorld
+    ) -> None:
+        await mail.flows.relay.stop()
+        caller, ann = await signed_in(mail.auth, "bob@example.com"), await mail.auth.register()
+        wanted = ChangeEmailRequest(email=ann.email, password=PASSWORD)
+        await mail.flows.address_change.ask(wanted, caller)
+        assert await mail.letters_left() == 1
+        assert await mail.auth.closing.delete(ann.id, Origin())
+        assert await mail.letters_left() == 0
 
 
 class TestApiKeys:
