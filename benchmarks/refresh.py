@@ -122,7 +122,7 @@ async def _connected(local: LocalServices) -> AsyncGenerator[tuple[RabbitBus, Da
 
 async def _ended(database: Database) -> int:
     """Sessions that ended because of a token that was used again, each of them audited."""
-    async with database.reading() as session:
+    async with database.statements() as session:
         ended, audited = (await session.execute(_REUSED)).one()
     return int(ended) if ended == audited else -1
 

@@ -44,7 +44,7 @@ class LiveRows:
         last = False
         while not last:
             last = over.is_set()
-            async with database.reading() as session:
+            async with database.statements() as session:
                 found = (await session.execute(_QUESTION)).one()
             self.looks += 1
             self.wrong += found.wrong

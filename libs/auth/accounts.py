@@ -126,7 +126,7 @@ class Accounts:
         new = await self._sessions.prepare(login.account_id)
         tokens = await self._open(new, login, origin)
         if rehashed := await self._rehashed(kept, password, deadline):
-            async with self._storage.reading() as stored:
+            async with self._storage.statements() as stored:
                 await stored.accounts.rehash(login.account_id, old=kept, new=rehashed)
         return login, tokens
 

@@ -83,7 +83,7 @@ class Departures:
     async def sessions(self, request: SessionsRequest, caller: Caller) -> SessionList:
         """A page of the sessions of the caller's account that go on, newest first."""
         who, now = SignedIn.of(caller), self._clock.now()
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             found = await stored.sessions.going_on(
                 who.account_id, now, older_than=request.after, limit=request.limit
             )

@@ -118,7 +118,7 @@ class Keys:
 
     async def states(self) -> list[KeyState]:
         """The keys that are believed now and those that were revoked, oldest first."""
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             rows = await stored.keys.known(self._clock.now() - self._believed)
         due = Ring.of(rows).due_at(self._settings)
         return [
@@ -133,7 +133,7 @@ class Keys:
         return KeySet.model_validate({"keys": [row.public_jwk for row in ring.rows]})
 
     async def _read(self) -> Ring:
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             return Ring.of(await stored.keys.published(self._clock.now() - self._believed))
 
     def _use(self, ring: Ring) -> None:

@@ -43,7 +43,7 @@ class PasswordProof:
 
         Raises `TooManyAttempts` after too many wrong ones, and `Overloaded`.
         """
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             login = await stored.accounts.by_id(who.account_id)
         if login is None or not login.active:
             raise SessionEnded

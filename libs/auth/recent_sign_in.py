@@ -31,7 +31,7 @@ class RecentSignIn:
 
         async def asked(request: RequestT, caller: Caller) -> ReplyT:
             if caller.identity is None or caller.identity.kind == "account":
-                async with self._storage.reading() as stored:
+                async with self._storage.statements() as stored:
                     await self.expect(stored, SignedIn.of(caller))
             return await handler(request, caller)
 

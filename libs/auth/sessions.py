@@ -95,7 +95,7 @@ class Sessions:
         new = NewSession(UUID(new_message_id()), account_id)
         if not self._extra_claims.asks:
             return new
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             scope = self._roles.scope(await stored.roles.of(account_id))
         return replace(new, extra=await self._extra_claims.of(account_id, new.id, scope))
 
@@ -155,7 +155,7 @@ class Sessions:
         self, presented: str, successor: str, rotation: Rotation, origin: Origin
     ) -> _Renewal:
         """What comes of a token that is not the live one of a session that goes on."""
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             token = await stored.sessions.presented(rotation.presented)
         if token is None:
             raise RefreshInvalid
@@ -181,7 +181,7 @@ class Sessions:
         """The sessions that ended while one of their access tokens may still be alive."""
         revoked_for = self._endings.revoked_for
         since = self._clock.now() - timedelta(seconds=revoked_for)
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             ended = await stored.sessions.ended_since(since, after=request.after, limit=REVOCATIONS_PAGE)
         sessions = tuple(
             RevokedSession(session_id=id_, until=int(at.timestamp()) + revoked_for) for id_, at in ended
@@ -198,7 +198,7 @@ class Sessions:
             return Validation(active=False, reason=TokenExpired.code)
         except TokenRejected:
             return Validation(active=False, reason=TokenInvalid.code)
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             if await _goes_on(stored, claims, self._clock.now()):
                 return Validation(active=True, claims=claims)
         return Validation(active=False, reason=SessionEnded.code)

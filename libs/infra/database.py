@@ -126,9 +126,9 @@ class Database:
     def __init__(self, settings: DatabaseSettings, *, application: str) -> None:
         self._settings = settings
         self._application = application
-        reading = settings.pool_size // 2
-        self._reading = _Pool(settings, application, reading, isolation_level="AUTOCOMMIT")
-        self._writing = _Pool(settings, application, settings.pool_size - reading)
+        single = settings.pool_size // 2
+        self._statements = _Pool(settings, application, single, isolation_level="AUTOCOMMIT")
+        self._transactions = _Pool(settings, application, settings.pool_size - single)
 
     @classmethod
     async def open(cls, settings: DatabaseSettings, *, application: str) -> Self:
@@ -146,12 +146,12 @@ class Database:
 
     async def check(self) -> None:
         """Ask the server for a sign of life; raises `DatabaseAway`."""
-        async with self.reading() as session:
+        async with self.statements() as session:
             await session.execute(text("SELECT 1"))
 
     async def expect_schema(self, schema: str) -> None:
         """Raise `DatabaseRefused` where the schema was never migrated, or `DatabaseAway`."""
-        async with self.reading() as session:
+        async with self.statements() as session:
             migrated = text("SELECT to_regclass(:versions) IS NOT NULL")
             found = await session.scalar(migrated, {"versions": f"{schema}.alembic_version"})
         if not found:
@@ -160,22 +160,22 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[AsyncSession]:
         """One transaction, committed at the end of the block; raises `DatabaseAway`."""
-        async with _session(self._writing) as session:
+        async with _session(self._transactions) as session:
             # ruff: ignore[fallible-context-manager]  # an error in the block must skip the commit
             yield session
             await session.commit()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[AsyncSession]:
-        """Each statement a transaction of its own, in one round trip; raises `DatabaseAway`."""
-        async with _session(self._reading) as session:
+    async def statements(self) -> AsyncGenerator[AsyncSession]:
+        """Single statements, each a transaction of its own, in one round trip; raises `DatabaseAway`."""
+        async with _session(self._statements) as session:
             yield session
 
     @asynccontextmanager
     async def rows(self) -> AsyncGenerator[AsyncConnection]:
-        """As `reading`, without objects: for what is asked all the time, at half the cost of a session."""
-        async with self._reading.turn():
-            connection = self._reading.engine.connect()
+        """As `statements`, without objects: for what is asked all the time, at half the cost of a session."""
+        async with self._statements.turn():
+            connection = self._statements.engine.connect()
             try:
                 yield await connection.start()
             except _ERRORS as error:
@@ -207,8 +207,8 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._reading.engine.dispose()
-        await self._writing.engine.dispose()
+        await self._statements.engine.dispose()
+        await self._transactions.engine.dispose()
 
 
 @asynccontextmanager

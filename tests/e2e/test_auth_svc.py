@@ -243,7 +243,7 @@ async def registered(database: MigratedDatabase) -> set[str]:
     """The addresses of the accounts that were committed, whether their callers heard of it or not."""
     settings = DatabaseSettings(url=SecretStr(database.url))
     opened = await Database.open(settings, application="tests")
-    async with opened.reading() as session:
+    async with opened.statements() as session:
         found = set(await session.scalars(text("SELECT email FROM auth.accounts")))
     await opened.close()
     return found

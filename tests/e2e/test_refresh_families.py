@@ -35,7 +35,7 @@ class World:
     revoked: list[SessionsRevoked]
 
     async def ended(self) -> list[Any]:
-        async with self.database.reading() as session:
+        async with self.database.statements() as session:
             found = await session.execute(
                 text("SELECT end_reason FROM auth.sessions WHERE ended_at IS NOT NULL")
             )

@@ -28,7 +28,7 @@ class Records:
             role=request.role,
             status=request.status,
         )
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             found = await stored.administered.find(wanted, older_than=request.after, limit=request.limit)
         return AccountPage(
             accounts=tuple(starmap(record, found)),
@@ -37,7 +37,7 @@ class Records:
 
     async def get(self, request: AccountRef, _caller: Caller) -> AccountRecord:
         """One account; raises `AccountNotFound`."""
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             return await record_of(stored, request.id)
 
 

@@ -37,7 +37,7 @@ class Restraints:
     async def disable(self, request: AccountRef, caller: Caller) -> Empty:
         """Shut the account; raises `LastAdmin`."""
         await self._closing.disable(request.id, Origin.of(caller))
-        async with self._storage.reading() as stored:  # afterwards: whoever deleted it meanwhile was first
+        async with self._storage.statements() as stored:  # afterwards: whoever deleted it meanwhile was first
             await record_of(stored, request.id)
         return Empty()
 

@@ -87,7 +87,7 @@ class AccountImport:
             if write:
                 await self._write(good, report, origin, file.name)
             else:
-                async with self._storage.reading() as stored:
+                async with self._storage.statements() as stored:
                     existing = await stored.imports.existing([one for _, one in good])
                 report.imported += len(_new(good, existing, report))
         return report

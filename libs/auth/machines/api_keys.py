@@ -87,7 +87,7 @@ class ApiKeys:
     async def list(self, _request: Empty, caller: Caller) -> ApiKeyList:
         """The caller's keys."""
         account_id = SignedIn.of(caller).account_id
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             rows = await stored.machines.keys(account_id, self._clock.now())
         return ApiKeyList(keys=tuple(_shown(row) for row in rows))
 
@@ -104,7 +104,7 @@ class ApiKeys:
     async def validate(self, request: ValidateApiKeyRequest, _caller: Caller) -> ApiKeyValidation:
         """Whose key it is, while it is good; it allows nothing that its owner may not do any more."""
         shown, now = KeyText.parse(request.key), self._clock.now()
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             row = await stored.machines.key(shown.id, now)
             if row is None or not matches(shown.secret, row.hash):
                 return ApiKeyValidation(active=False)

@@ -90,7 +90,7 @@ class ServiceAccounts:
 
     async def states(self) -> list[ServiceAccountState]:
         """Every service account, by name."""
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             rows = await stored.machines.services()
         return [
             ServiceAccountState(row.id, row.name, row.scope, row.created_at, row.disabled_at) for row in rows

@@ -57,7 +57,7 @@ class PasswordReset:
         last two the code is still good, as long as attempts are left.
         """
         opened = await self._requests.attempt(request.request_id, request.code, caller, Purpose.RESET)
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             owner = await stored.owners.by_id(opened.account_id)
         if owner is None:
             raise CodeInvalid

@@ -112,7 +112,7 @@ class MailRelay:
         except MailAway as error:
             await self._put_off(waiting, str(error))
         else:
-            async with self._storage.reading() as stored:
+            async with self._storage.statements() as stored:
                 await stored.mail.done(waiting.id)
 
     async def _deliver(self, letter: Letter, waiting: SealedLetter) -> None:
@@ -126,7 +126,7 @@ class MailRelay:
         pause = min(_FIRST_PAUSE * 2.0 ** min(waiting.attempts - 1, 30), _LONGEST_PAUSE)
         until = min(self._clock.now() + timedelta(seconds=pause), waiting.expires_at)
         _log.warning("letter_put_off", id=str(waiting.id), template=waiting.template, reason=reason)
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             await stored.mail.postpone(waiting.id, until)
 
     async def _give_up(self, waiting: SealedLetter, reason: str) -> None:

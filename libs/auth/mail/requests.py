@@ -173,7 +173,7 @@ class Requests:
         well, which may be nobody's: after too many even the right one is refused, and the next letter carries a long one.
         """
         hash_ = codes.request_hash(request_id)
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             row = await stored.mail.attempt(hash_, purposes, self._clock.now(), limit=self._settings.attempts)
         if row is None:
             raise CodeInvalid

@@ -36,7 +36,7 @@ class Verification:
     async def ask(self, _request: Empty, caller: Caller) -> CodeSent:
         """Send a code to the caller's address; raises `EmailVerified` where nothing is left to verify."""
         who = SignedIn.of(caller)
-        async with self._storage.reading() as stored:
+        async with self._storage.statements() as stored:
             owner = await stored.owners.by_id(who.account_id)
         if owner is None:
             raise SessionEnded

@@ -82,10 +82,10 @@ class Storage:
                 yield Stored(session, self._outbox)
 
     @asynccontextmanager
-    async def reading(self) -> AsyncGenerator[Stored]:
+    async def statements(self) -> AsyncGenerator[Stored]:
         """Single statements, each a transaction of its own."""
         with _unavailable():
-            async with self._database.reading() as session:
+            async with self._database.statements() as session:
                 yield Stored(session, self._outbox)
 
     async def login(self, name: str) -> Login | None:

@@ -165,7 +165,7 @@ class TestLogin:
             if "auth.accounts" in statement:  # the relay looks into the outbox meanwhile
                 statements.append(statement)
 
-        for pool in (auth.database._reading, auth.database._writing):
+        for pool in (auth.database._statements, auth.database._transactions):
             event.listen(pool.engine.sync_engine, "before_cursor_execute", count)
         await auth.login()
         assert [one.split()[0] for one in statements] == ["SELECT", "WITH"]

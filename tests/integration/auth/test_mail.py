@@ -276,7 +276,7 @@ class TestEnumeration:
         await mail.auth.register()
         statements: list[str] = []
         database = mail.auth.database
-        engines = [pool.engine.sync_engine for pool in (database._reading, database._writing)]
+        engines = [pool.engine.sync_engine for pool in (database._statements, database._transactions)]
 
         def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
             statements.append(statement)

@@ -68,7 +68,7 @@ class TestRefresh:
             if "refresh_tokens" in statement:  # the relay looks into the outbox meanwhile
                 statements.append(statement)
 
-        for pool in (auth.database._reading, auth.database._writing):
+        for pool in (auth.database._statements, auth.database._transactions):
             event.listen(pool.engine.sync_engine, "before_cursor_execute", count)
         await refresh(auth, first.refresh_token)
         assert len(statements) == 1

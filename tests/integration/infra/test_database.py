@@ -40,7 +40,7 @@ async def hasty(database: MigratedDatabase) -> AsyncIterator[Database]:
 
 
 async def events(database: Database) -> int:
-    async with database.reading() as session:
+    async with database.statements() as session:
         return int(await session.scalar(EVENTS) or 0)
 
 
@@ -91,7 +91,7 @@ class TestTransaction:
 
 class TestReading:
     async def test_each_statement_is_a_transaction_of_its_own(self, opened: Database) -> None:
-        async with opened.reading() as session:
+        async with opened.statements() as session:
             await session.execute(WRITE)
             assert await events(opened) == 1
 
@@ -136,14 +136,14 @@ class TestRows:
 class TestBounds:
     async def test_who_waits_for_a_connection_is_not_overtaken(self, database: MigratedDatabase) -> None:
         opened = await Database.open(settings(database.url, pool_size=4), application="tests")
-        async with opened.reading() as one, opened.reading() as two:
+        async with opened.statements() as one, opened.statements() as two:
             await asyncio.gather(one.execute(ONE), two.execute(ONE))  # both connections stand
         had: list[int] = []
 
         async def ask(number: int) -> None:
             for _ in range(20):
                 before = len(had)
-                async with opened.reading() as session:
+                async with opened.statements() as session:
                     await session.connection()
                     meanwhile = had[before:]
                     had.append(number)
@@ -155,14 +155,14 @@ class TestBounds:
 
     async def test_a_statement_that_takes_too_long_is_given_up(self, hasty: Database) -> None:
         with pytest.raises(DatabaseAway):
-            async with hasty.reading() as session:
+            async with hasty.statements() as session:
                 await session.execute(text("SELECT pg_sleep(30)"))
         await hasty.check()
 
     async def test_nobody_waits_for_ever_for_a_connection(self, database: MigratedDatabase) -> None:
         small = settings(database.url, pool_size=4, connect_timeout=1)
         crowded = await Database.open(small, application="tests")
-        async with crowded.reading() as one, crowded.reading() as two:
+        async with crowded.statements() as one, crowded.statements() as two:
             await one.execute(ONE)
             await two.execute(ONE)
             with pytest.raises(DatabaseAway):
@@ -208,12 +208,12 @@ class TestAway:
     async def test_connections_that_were_cut_are_replaced(self, database: MigratedDatabase) -> None:
         async with Proxy.to(database.url) as proxy:
             opened = await Database.open(settings(proxy.url(database.url)), application="tests")
-            async with opened.reading() as one, opened.reading() as two:
+            async with opened.statements() as one, opened.statements() as two:
                 await one.execute(ONE)
                 await two.execute(ONE)
             proxy.cut()
             await eventually(lambda: answers(opened))
-            async with opened.reading() as one, opened.reading() as two:
+            async with opened.statements() as one, opened.statements() as two:
                 await one.execute(ONE)
                 await two.execute(ONE)
             await opened.close()
@@ -224,7 +224,7 @@ class TestAway:
         password = database.url.split(":")[2].split("@")[0]
         assert password not in repr(vars(opened))
         with pytest.raises(ProgrammingError) as wrong:
-            async with opened.reading() as session:
+            async with opened.statements() as session:
                 await session.execute(text("SELECT :hash FROM nowhere"), {"hash": "$argon2id$topsecret"})
         assert "topsecret" not in str(wrong.value)
         await opened.close()

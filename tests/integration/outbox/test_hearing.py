@@ -73,7 +73,7 @@ class Club:
         return EventMessage.of(JOINED, Joined(account_id=UUID(new_message_id())))
 
     async def welcomed(self) -> int:
-        async with self._database.reading() as session:
+        async with self._database.statements() as session:
             found = await session.execute(
                 text("SELECT count(*) FROM auth.outbox WHERE name = 'club.welcomed'")
             )

@@ -79,7 +79,7 @@ class Process:
             return [await self.outbox.add(session, event(name), urgent=urgent) for name in names]
 
     async def unsent(self) -> int:
-        async with self.database.reading() as session:
+        async with self.database.statements() as session:
             return int(
                 await session.scalar(text("SELECT count(*) FROM auth.outbox WHERE sent_at IS NULL")) or 0
             )
@@ -160,7 +160,7 @@ async def test_a_commit_elsewhere_wakes_the_relay_by_notify(database: MigratedDa
 
 
 async def _listens(one: Process) -> bool:
-    async with one.database.reading() as session:
+    async with one.database.statements() as session:
         found = await session.scalar(
             text(
                 "SELECT count(*) FROM pg_stat_activity"
@@ -232,7 +232,7 @@ async def test_an_event_that_is_refused_waits_and_the_others_go(one: Process) ->
     await eventually(lambda: one.bus.names == ["test.second"])
 
     async def postponed() -> bool:
-        async with one.database.reading() as session:
+        async with one.database.statements() as session:
             waiting = text(
                 "SELECT attempts, not_before > now() AS later FROM auth.outbox WHERE sent_at IS NULL"
             )
@@ -288,7 +288,7 @@ async def test_the_relay_outlives_its_connections(one: Process) -> None:
     await one.commit("test.first")
     await eventually(lambda: one.bus.names == ["test.first"])
     await eventually(one.all_marked)  # else it would be told again
-    async with one.database.reading() as session:
+    async with one.database.statements() as session:
         await session.execute(
             text(  # each is gone when the statement ends, so that none dies in the middle of what follows
                 "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity"
