@@ -13,11 +13,13 @@ from libs.domain.auth import (
     AuditEntry,
     ChangePasswordRequest,
     DeleteMeRequest,
+    EmailUnverified,
     InvalidCredentials,
     UpdateMeRequest,
 )
 from libs.messaging import Empty
-from tests.fixtures.accounts import CLIENT, PASSWORD, AuthWorld, eventually
+from tests.fixtures.accounts import CLIENT, PASSWORD, AuthWorld, auth_world, eventually
+from tests.fixtures.database import MigratedDatabase
 
 ANOTHER = "eight brown teapots"
 
@@ -100,6 +102,18 @@ async def test_a_login_to_no_account_is_written_down_too(auth: AuthWorld) -> Non
         await auth.login("nobody")
     (row,) = await written(auth)
     assert (row.event, row.account_id, row.ip) == ("login.failed", None, CLIENT.ip)
+
+
+async def test_a_right_password_that_opens_nothing_yet_is_written_down_too(
+    database: MigratedDatabase,
+) -> None:
+    async with auth_world(database.url, verified_first=True) as auth:
+        account = await auth.register()
+        with pytest.raises(EmailUnverified):
+            await auth.login()
+        row = (await written(auth))[-1]
+    assert (row.event, row.account_id, row.ip) == ("login.failed", account.id, CLIENT.ip)
+    assert row.details == {"reason": "email_unverified"}
 
 
 @pytest.mark.parametrize(
