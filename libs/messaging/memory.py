@@ -131,8 +131,10 @@ class _Hearing(ControlSubscription):
     listeners: Listeners
     bus: MemoryBus
     drain_timeout: float
+    event_timeout: float
     queue: _EventQueue | None
     """None where it is a control queue, which nobody shares."""
+    stopping: bool = False
     tasks: Workers[bool] = field(default_factory=Workers)
 
     @property
@@ -145,16 +147,18 @@ class _Hearing(ControlSubscription):
         caller = Caller(traceparent=message.traceparent, request_id=message.message_id)
 
         def settle(heard: bool | None) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  what hear() says
-            if heard is None:
+            if heard is None and self.stopping:
                 if self.queue is not None:
                     self.queue.put(message)
             elif not heard:
                 self.broker.dead_letters.append(message)
 
-        self.tasks.start(hear(event, listener, message.body, caller), done=settle)
+        work = hear(event, listener, message.body, caller)
+        self.tasks.start(work, done=settle, within=self.event_timeout)
 
     @override
     async def stop(self) -> None:
+        self.stopping = True
         hearings = self.broker.controls if self.queue is None else self.queue.hearings
         if self in hearings:
             hearings.remove(self)
@@ -170,11 +174,13 @@ class MemoryBus(Bus):
         *,
         max_in_flight: int = 10_000,
         drain_timeout: float = 20.0,
+        event_timeout: float = 60.0,
     ) -> None:
-        """``drain_timeout``: how long a stop waits for running handlers, in seconds."""
+        """How long a stop waits for running handlers, and how long a listener may take for one event: in seconds."""
         self.broker = broker or MemoryBroker()
         self._max_in_flight = max_in_flight
         self._drain_timeout = drain_timeout
+        self._event_timeout = event_timeout
         self._waiting: set[asyncio.Future[Answer]] = set()
         self._subscriptions: list[Subscription] = []
         self._closed = False
@@ -283,7 +289,7 @@ class MemoryBus(Bus):
         return hearing
 
     def _hearing(self, listeners: Listeners, queue: _EventQueue | None = None) -> _Hearing:
-        hearing = _Hearing(self.broker, listeners, self, self._drain_timeout, queue)
+        hearing = _Hearing(self.broker, listeners, self, self._drain_timeout, self._event_timeout, queue)
         self._subscriptions.append(hearing)
         return hearing
 

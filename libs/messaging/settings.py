@@ -65,6 +65,12 @@ class BrokerSettings(BaseModel):
         validation_alias="RPC_MAX_BODY",
         description="Largest request or event body read (bytes).",
     )
+    event_timeout: float = Field(
+        60.0,
+        gt=0,
+        validation_alias="EVENT_TIMEOUT",
+        description="How long a listener may take for one event; it is stopped then, and the event dead-lettered (s).",
+    )
     clock_skew: float = Field(
         1.0,
         ge=0,

@@ -455,6 +455,27 @@ class TestEvents:
         [letter] = await house.dead_letters("billing", count=1)
         assert letter.body == b'{"number":1}'
 
+    async def test_a_listener_that_takes_too_long_holds_up_nothing_and_leaves_a_dead_letter(
+        self, house: House, bus: Bus
+    ) -> None:
+        heard = Heard()
+
+        async def hang(payload: Shipped) -> None:
+            if payload.number == 1:
+                await asyncio.Event().wait()
+            await heard(payload)
+
+        listeners = Listeners("billing", slots=1)
+        listeners.on(SHIPPED, hang)
+        await house.subscribe(await house.bus("billing", event_timeout=0.5), listeners)
+
+        await bus.publish(SHIPPED, Shipped(number=1))
+        await bus.publish(SHIPPED, Shipped(number=2))
+
+        assert await heard.until(1) == [2]
+        [letter] = await house.dead_letters("billing", count=1)
+        assert letter.body == b'{"number":1}'
+
     async def test_what_a_stop_has_ended_half_way_is_heard_again(self, house: House, bus: Bus) -> None:
         begun = asyncio.Event()
 

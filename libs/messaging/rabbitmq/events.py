@@ -87,6 +87,7 @@ class Hearing(Subscription):
         self._tasks: Workers[bool] = Workers()
         self.consumer: Consumer | None = None
         self._channel: Channel | None = None
+        self._stopping = False
 
     async def start(
         self, connection: Connection, queue: str, *, on_restored: Callable[[], None] | None = None
@@ -97,22 +98,29 @@ class Hearing(Subscription):
 
     @override
     async def stop(self) -> None:
+        self._stopping = True
         consumers = [] if self.consumer is None else [self.consumer]
         channels = [] if self._channel is None else [self._channel]
         await stop_consuming(consumers, channels, self._tasks, within=self._settings.drain_timeout)
 
     def on_event(self, delivery: Delivery) -> None:
-        """Start the listener."""
-        self._tasks.start(self._heard(delivery), done=partial(self._settle, delivery))
+        """Start the listener, whose time is bounded: one that hangs would hold its slot for good."""
+        within = self._settings.event_timeout
+        self._tasks.start(self._heard(delivery), done=partial(self._settle, delivery), within=within)
 
     def _settle(self, delivery: Delivery, heard: bool | None) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  what hear() says
-        """Ack what was heard; dead-letter what failed; what was stopped half-way comes again."""
+        """Ack what was heard; dead-letter what failed or took too long; what a stop ended half-way comes again."""
         if heard:
             delivery.ack()
             return
-        if heard is not None:
+        again = heard is None and self._stopping
+        if heard is None and not again:
+            _log.error(
+                "listener took too long", key=delivery.routing_key, seconds=self._settings.event_timeout
+            )
+        if not again:
             DEAD_LETTERS.labels(self._listeners.service).inc()
-        delivery.nack(requeue=heard is None)
+        delivery.nack(requeue=again)
 
     async def _heard(self, delivery: Delivery) -> bool:
         try:
