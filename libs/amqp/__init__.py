@@ -33,7 +33,7 @@ that call raises its error, and nothing else on it fails but publications whose 
 (ChannelInterrupted). A call that times out or is cancelled disturbs nothing.
 
 Inside, from the bytes up: `table`, `properties`, `methods` and `frames` are the codec; `reader` cuts the stream;
-`calls`, `confirms`, `acks` and `outbox` are what a channel keeps track of; `channel_protocol` and
+`calls`, `confirms`, `acks` and `outgoing` are what a channel keeps track of; `channel_protocol` and
 `connection_protocol` are the two state machines; none of these does I/O. `wire` is the socket, `dialing` finds a
 broker, `request` waits for an answer, `recovery` and `mending` bring things back; `channel`, `publisher`,
 `consumer`, `delivery` and `connection` are what a program holds.

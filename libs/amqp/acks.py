@@ -6,7 +6,7 @@ has acked and not told yet, below which nothing is still being worked on.
 """
 
 from libs.amqp.frames import ack_frame, nack_frame, reject_frame
-from libs.amqp.outbox import Outbox
+from libs.amqp.outgoing import Outgoing
 
 
 class Acks:
@@ -15,11 +15,11 @@ class Acks:
     After the end (`retire`) it swallows everything: the broker delivers those messages again by itself.
     """
 
-    __slots__ = ("_ahead", "_asked", "_channel", "_joined", "_low", "_outbox", "_single")
+    __slots__ = ("_ahead", "_asked", "_channel", "_joined", "_low", "_outgoing", "_single")
 
-    def __init__(self, channel: int, outbox: Outbox) -> None:
+    def __init__(self, channel: int, outgoing: Outgoing) -> None:
         self._channel = channel
-        self._outbox: Outbox | None = outbox
+        self._outgoing: Outgoing | None = outgoing
         self._low = 0  # every delivery up to this tag is settled
         self._joined = 0  # the highest tag up to _low that is acked and not told
         self._ahead: set[int] = set()  # settled tags above _low
@@ -28,7 +28,7 @@ class Acks:
 
     def ack(self, tag: int) -> None:
         """The delivery is done."""
-        if self._outbox is None:
+        if self._outgoing is None:
             return
         if tag == self._low + 1:
             self._low = self._joined = tag
@@ -39,18 +39,18 @@ class Acks:
             self._single.append(tag)
         if not self._asked:
             self._asked = True
-            self._outbox.defer(self)
+            self._outgoing.defer(self)
 
     def nack(self, tag: int, *, requeue: bool) -> None:
         """The delivery failed: back to its queue, or dropped or dead-lettered."""
-        if self._outbox is not None:
-            self._outbox.write(nack_frame(self._channel, tag, requeue=requeue))
+        if self._outgoing is not None:
+            self._outgoing.write(nack_frame(self._channel, tag, requeue=requeue))
             self.skip(tag)
 
     def reject(self, tag: int, *, requeue: bool) -> None:
         """As `nack`, by the method that counts as a failed delivery on quorum queues from 4.3 on."""
-        if self._outbox is not None:
-            self._outbox.write(reject_frame(self._channel, tag, requeue=requeue))
+        if self._outgoing is not None:
+            self._outgoing.write(reject_frame(self._channel, tag, requeue=requeue))
             self.skip(tag)
 
     def skip(self, tag: int) -> None:
@@ -77,7 +77,7 @@ class Acks:
 
     def retire(self) -> None:
         """The channel is gone and its tags mean nothing any more."""
-        self._outbox = None
+        self._outgoing = None
         self._joined, self._single = 0, []
 
     def _catch_up(self) -> None:

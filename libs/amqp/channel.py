@@ -227,7 +227,7 @@ class Channel(Declarations):
 
     def _obstacle(self) -> AmqpError | None:
         """What a publication would meet now."""
-        obstacle = self.protocol.outbox.obstacle
+        obstacle = self.protocol.outgoing.obstacle
         if obstacle is not None:
             return obstacle()
         if self._is_paused():

@@ -28,7 +28,7 @@ from libs.amqp.errors import (
 )
 from libs.amqp.frames import OVERHEAD, RETURN, TAG, message
 from libs.amqp.methods import Basic, ChannelClass, Confirm, Method, decode_method, encode_method
-from libs.amqp.outbox import ClosedOutbox, Outbox
+from libs.amqp.outgoing import ClosedOutgoing, Outgoing
 from libs.amqp.subscription import Subscription
 
 logger = logging.getLogger(__name__)
@@ -46,20 +46,20 @@ class ChannelProtocol:
     def __init__(self, number: int, *, prefetch: int, confirming: bool) -> None:
         self.number = number
         self.largest = 0
-        self.outbox: Outbox = ClosedOutbox(ConnectionLost("not connected"))
+        self.outgoing: Outgoing = ClosedOutgoing(ConnectionLost("not connected"))
         self.confirms = Confirms() if confirming else None
         self.subscriptions: dict[bytes, Subscription] = {}
         self.on_lost: Callable[[Subscription, AmqpError], None] | None = None
         self.on_confirmed: Callable[[], None] | None = None
         self._answers_cancel = False
         self._prefetch = prefetch
-        self._acks = Acks(number, self.outbox)
+        self._acks = Acks(number, self.outgoing)
         self._calls = Calls()
         self._ready: Resolve | None = None
 
-    def attach(self, outbox: Outbox, frame_max: int, *, answers_cancel: bool, ready: Resolve) -> None:
+    def attach(self, outgoing: Outgoing, frame_max: int, *, answers_cancel: bool, ready: Resolve) -> None:
         """Open the channel on a new connection; `ready` hears when everything on it has been answered."""
-        self.outbox = outbox
+        self.outgoing = outgoing
         self.largest = frame_max - OVERHEAD
         self._answers_cancel = answers_cancel
         self._ready = ready
@@ -67,7 +67,7 @@ class ChannelProtocol:
 
     def detach(self, error: ConnectionLost) -> None:
         """The connection is gone, or the channel closed: end what was under way."""
-        self.outbox = ClosedOutbox(error)
+        self.outgoing = ClosedOutgoing(error)
         self._acks.retire()
         if self.confirms is not None:
             self.confirms.fail(None, error)
@@ -80,19 +80,19 @@ class ChannelProtocol:
     @property
     def is_attached(self) -> bool:
         """True while it has a connection."""
-        return not isinstance(self.outbox, ClosedOutbox)
+        return not isinstance(self.outgoing, ClosedOutgoing)
 
     def publish(self, method: bytes, flags: int, fields: bytes, body: bytes, outcome: Outcome) -> None:
         """Send a message whose `basic.publish` frame and properties are encoded."""
-        outbox = self.outbox
-        if outbox.obstacle is not None:
-            raise outbox.obstacle()
+        outgoing = self.outgoing
+        if outgoing.obstacle is not None:
+            raise outgoing.obstacle()
         data = message(method, self.number, flags, fields, body, self.largest)
         if self.confirms is not None:
             self.confirms.add(outcome, (method, flags, fields, body))
         elif outcome is not None:
             raise ValueError("this channel has no confirms")
-        outbox.write(data)
+        outgoing.write(data)
 
     def call(self, method: type[Method], answer: type[Method], resolve: Resolve, **arguments: Any) -> None:
         """Send a method that will be answered."""
@@ -129,7 +129,7 @@ class ChannelProtocol:
 
     def settle(self) -> None:
         """Send the acks that are due before anything else is sent."""
-        self.outbox.write(self._acks.frames())
+        self.outgoing.write(self._acks.frames())
 
     def on_delivery(
         self, data: bytes, start: int, stop: int, flags: int, fields: bytes, body: bytes, /
@@ -189,7 +189,7 @@ class ChannelProtocol:
                 ready(method, None)
 
     def _open(self, replayed: Iterable[Call] = ()) -> None:
-        self._acks = Acks(self.number, self.outbox)
+        self._acks = Acks(self.number, self.outgoing)
         self._restore(ChannelClass.Open, ChannelClass.OpenOk)
         if self.confirms is not None:
             self._restore(Confirm.Select, Confirm.SelectOk)
@@ -208,7 +208,7 @@ class ChannelProtocol:
         unsent = list(self._calls.replayable(error, explained=culprit is not None or index == _PUBLISH))
         confirms, self.confirms = self.confirms, Confirms() if self.confirms is not None else None
         self._acks.retire()
-        self.outbox.write(encode_method(self.number, ChannelClass.CloseOk))
+        self.outgoing.write(encode_method(self.number, ChannelClass.CloseOk))
         self._open(unsent)
         reason = ChannelInterrupted(f"the broker closed the channel over something else: {error}")
         told = confirms is not None and confirms.fail(error if index == _PUBLISH else None, reason)
@@ -226,7 +226,7 @@ class ChannelProtocol:
     def _cancelled_by_broker(self, tag: str) -> None:
         subscription = self.subscriptions.get(tag.encode())
         if self._answers_cancel:
-            self.outbox.write(encode_method(self.number, Basic.CancelOk, consumer_tag=tag))
+            self.outgoing.write(encode_method(self.number, Basic.CancelOk, consumer_tag=tag))
         if subscription is not None and subscription.active:
             self._lose(subscription, AmqpError("the broker has cancelled the consumer"))
 
@@ -285,8 +285,8 @@ class ChannelProtocol:
         self._issue(Call(method.index, answer, encode_method(self.number, method), nothing, restoring=True))
 
     def _issue(self, call: Call) -> None:
-        if isinstance(self.outbox, ClosedOutbox):
-            call.resolve(None, again(self.outbox.error))
+        if isinstance(self.outgoing, ClosedOutgoing):
+            call.resolve(None, again(self.outgoing.error))
             return
         self._calls.add(call)
-        self.outbox.write(call.frame)
+        self.outgoing.write(call.frame)

@@ -247,7 +247,7 @@ class Connection:
         line.join(channel)
         await answered(
             lambda resolve: channel.attach(
-                line.outbox,
+                line.outgoing,
                 line.frame_max,
                 answers_cancel=bool(line.server_capabilities.get("accept_consumer_cancel_ok")),
                 ready=resolve,

@@ -9,7 +9,7 @@ from libs.amqp.endpoint import Endpoint
 from libs.amqp.errors import ConnectionClosed, ConnectionLost, ProtocolError, again
 from libs.amqp.frames import PROTOCOL_HEADER
 from libs.amqp.methods import ConnectionClass, decode_method, encode_method
-from libs.amqp.outbox import Outbox
+from libs.amqp.outgoing import Outgoing
 from libs.amqp.reader import FrameReader, Sink
 
 logger = logging.getLogger(__name__)
@@ -44,8 +44,10 @@ class Owner(Protocol):
 class ConnectionProtocol:
     """The state of one connection, from its first byte to its last."""
 
-    def __init__(self, owner: Owner, endpoint: Endpoint, name: str, heartbeat: int, outbox: Outbox) -> None:
-        self.outbox = outbox
+    def __init__(
+        self, owner: Owner, endpoint: Endpoint, name: str, heartbeat: int, outgoing: Outgoing
+    ) -> None:
+        self.outgoing = outgoing
         self.frame_max = _FRAME_MAX
         self.channel_max = _CHANNEL_MAX
         self.heartbeat = heartbeat
@@ -62,7 +64,7 @@ class ConnectionProtocol:
 
     def begin(self) -> None:
         """Speak first, as a client does."""
-        self.outbox.write(PROTOCOL_HEADER)
+        self.outgoing.write(PROTOCOL_HEADER)
 
     def receive(self, data: bytes) -> None:
         """Take what the broker has sent. Raises ProtocolError; then only `fail` makes sense."""
@@ -85,7 +87,7 @@ class ConnectionProtocol:
 
     def close(self, code: int = 200, text: str = "") -> None:
         """Say goodbye; `on_closed` follows when the broker has answered."""
-        self.outbox.write(encode_method(0, ConnectionClass.Close, reply_code=code, reply_text=text))
+        self.outgoing.write(encode_method(0, ConnectionClass.Close, reply_code=code, reply_text=text))
 
     def closed(self, error: ConnectionLost) -> None:
         """The line is gone: end everything on it. Only the first error counts."""
@@ -93,7 +95,7 @@ class ConnectionProtocol:
             return
         self.error = error
         self.is_open = False
-        self.outbox.obstacle = lambda: again(error)
+        self.outgoing.obstacle = lambda: again(error)
         for channel in list(self._channels.values()):
             channel.detach(error)
         self._owner.on_closed(error)
@@ -113,7 +115,7 @@ class ConnectionProtocol:
         elif isinstance(method, ConnectionClass.Unblocked):
             self._owner.on_blocked(None)
         elif isinstance(method, ConnectionClass.Close):
-            self.outbox.write(encode_method(0, ConnectionClass.CloseOk))
+            self.outgoing.write(encode_method(0, ConnectionClass.CloseOk))
             self.closed(
                 ConnectionLost(f"the broker closed the connection: {method.reply_code} {method.reply_text}")
             )
@@ -139,7 +141,7 @@ class ConnectionProtocol:
             "capabilities": _CAPABILITIES,
         }
         login = f"\0{self._endpoint.user}\0{self._endpoint.password}"
-        self.outbox.write(
+        self.outgoing.write(
             encode_method(
                 0,
                 ConnectionClass.StartOk,
@@ -161,7 +163,9 @@ class ConnectionProtocol:
             frame_max=self.frame_max,
             heartbeat=self.heartbeat,
         )
-        self.outbox.write(agreed + encode_method(0, ConnectionClass.Open, virtual_host=self._endpoint.vhost))
+        self.outgoing.write(
+            agreed + encode_method(0, ConnectionClass.Open, virtual_host=self._endpoint.vhost)
+        )
 
 
 def _agree(ours: int, theirs: int) -> int:

@@ -11,7 +11,7 @@ from libs.amqp.connection_protocol import ConnectionProtocol, Owner
 from libs.amqp.endpoint import Endpoint
 from libs.amqp.errors import Blocked, ConnectionClosed, ConnectionFailed, ConnectionLost, ProtocolError
 from libs.amqp.frames import HEARTBEAT_FRAME
-from libs.amqp.outbox import Outbox
+from libs.amqp.outgoing import Outgoing
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class Wire(asyncio.Protocol, Owner):
         self.paused = False
         self.on_change: Callable[[], None] = _nothing
         self.protocol = ConnectionProtocol(
-            self, endpoint, name, heartbeat, Outbox(self._schedule, self.flush)
+            self, endpoint, name, heartbeat, Outgoing(self._schedule, self.flush)
         )
         self._transport: asyncio.Transport | None = None
         self._heard = False
@@ -117,7 +117,7 @@ class Wire(asyncio.Protocol, Owner):
 
     def flush(self) -> None:
         """Write everything that was collected, in one piece."""
-        data = self.protocol.outbox.take()
+        data = self.protocol.outgoing.take()
         if self._transport is None or not data:
             return
         self._wrote = True
@@ -153,14 +153,14 @@ class Wire(asyncio.Protocol, Owner):
 
     def _look(self) -> None:
         """Decide anew whether anything stands in the way of publications."""
-        outbox = self.protocol.outbox
+        outgoing = self.protocol.outgoing
         if self.protocol.error is None:
             if self.blocked is not None:
-                outbox.obstacle = lambda: Blocked(f"the broker takes no publications: {self.blocked}")
+                outgoing.obstacle = lambda: Blocked(f"the broker takes no publications: {self.blocked}")
             elif self._transport is not None and self._transport.get_write_buffer_size() > _FULL_AT:
-                outbox.obstacle = lambda: Blocked("the send buffer is full")
+                outgoing.obstacle = lambda: Blocked("the send buffer is full")
             else:
-                outbox.obstacle = None
+                outgoing.obstacle = None
         self.on_change()
 
     def _tick(self) -> None:
@@ -176,7 +176,7 @@ class Wire(asyncio.Protocol, Owner):
             self.abort(ConnectionLost(f"{self.endpoint} was silent for {self.protocol.heartbeat * 1.5:g} s"))
             return
         if not self._wrote:
-            self.protocol.outbox.write(HEARTBEAT_FRAME)
+            self.protocol.outgoing.write(HEARTBEAT_FRAME)
         self._heard = self._wrote = False
         self._ticker = self.loop.call_later(self.protocol.heartbeat / 2, self._tick)
 

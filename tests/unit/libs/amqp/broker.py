@@ -8,7 +8,7 @@ from pamqp.base import Frame
 from libs.amqp.channel_protocol import ChannelProtocol
 from libs.amqp.errors import AmqpError
 from libs.amqp.methods import Method
-from libs.amqp.outbox import Outbox
+from libs.amqp.outgoing import Outgoing
 from libs.amqp.reader import FrameReader
 from tests.unit.libs.amqp import wire_book
 
@@ -18,11 +18,11 @@ class Line:
 
     def __init__(self, channel: ChannelProtocol, *, answers_cancel: bool = False) -> None:
         self.channel = channel
-        self.outbox = Outbox(_nothing, _nothing)
+        self.outgoing = Outgoing(_nothing, _nothing)
         self.ready: list[Method | AmqpError | None] = []
         self._reader = FrameReader({channel.number: channel}, 131_072)
         channel.attach(
-            self.outbox,
+            self.outgoing,
             131_072,
             answers_cancel=answers_cancel,
             ready=lambda method, error: self.ready.append(error or method),
@@ -30,7 +30,7 @@ class Line:
 
     def sent(self) -> list[Frame]:
         """The methods written since the last look."""
-        return [value for _, value in wire_book.sent(self.outbox.take()) if isinstance(value, Frame)]
+        return [value for _, value in wire_book.sent(self.outgoing.take()) if isinstance(value, Frame)]
 
     def names(self) -> list[str]:
         """Their names."""

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pamqp import commands
 
 from libs.amqp.acks import Acks
-from libs.amqp.outbox import Outbox
+from libs.amqp.outgoing import Outgoing
 from tests.unit.libs.amqp.wire_book import sent
 
 
@@ -37,8 +37,8 @@ class Broker:
         self.unsettled = [each for each in self.unsettled if each not in taken]
 
 
-def _outbox() -> Outbox:
-    return Outbox(_nothing, _nothing)
+def _outgoing() -> Outgoing:
+    return Outgoing(_nothing, _nothing)
 
 
 def _nothing() -> None:
@@ -49,8 +49,8 @@ def _nothing() -> None:
 def test_the_broker_learns_exactly_what_was_settled(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 30), "deliveries")
     without_ack = data.draw(st.sets(st.integers(1, count), max_size=5), "no ack wanted")
-    outbox = _outbox()
-    acks = Acks(1, outbox)
+    outgoing = _outgoing()
+    acks = Acks(1, outgoing)
     broker = Broker(count, without_ack)
     settle: dict[str, Callable[[int], None]] = {
         "ack": acks.ack,
@@ -69,39 +69,39 @@ def test_the_broker_learns_exactly_what_was_settled(data: st.DataObject) -> None
         settle[how](tag)
         (acked if how == "ack" else refused).add(tag)
         if data.draw(st.booleans()):
-            broker.read(outbox.take())
+            broker.read(outgoing.take())
             assert broker.acked == acked
-    broker.read(outbox.take())
+    broker.read(outgoing.take())
 
     assert (broker.acked, broker.requeued) == (acked, refused)
     assert set(broker.unsettled) == set(range(1, count + 1)) - without_ack - acked - refused
 
 
 def test_contiguous_acks_of_one_turn_are_one_frame() -> None:
-    outbox = _outbox()
-    acks = Acks(1, outbox)
+    outgoing = _outgoing()
+    acks = Acks(1, outgoing)
 
     for tag in range(1, 101):
         acks.ack(tag)
 
-    ((_, ack),) = sent(outbox.take())
+    ((_, ack),) = sent(outgoing.take())
     assert isinstance(ack, commands.Basic.Ack)
     assert (ack.delivery_tag, ack.multiple) == (100, True)
 
 
 def test_an_ack_is_not_held_back_by_an_earlier_delivery_that_is_still_worked_on() -> None:
-    outbox = _outbox()
-    acks = Acks(1, outbox)
+    outgoing = _outgoing()
+    acks = Acks(1, outgoing)
 
     acks.ack(3)
     acks.ack(2)
 
-    assert [(ack.delivery_tag, ack.multiple) for _, ack in sent(outbox.take())] == [(3, False), (2, False)]  # type: ignore[union-attr]  # read from the wire
+    assert [(ack.delivery_tag, ack.multiple) for _, ack in sent(outgoing.take())] == [(3, False), (2, False)]  # type: ignore[union-attr]  # read from the wire
 
 
 def test_a_retired_channel_is_told_nothing() -> None:
-    outbox = _outbox()
-    acks = Acks(1, outbox)
+    outgoing = _outgoing()
+    acks = Acks(1, outgoing)
     acks.ack(1)
 
     acks.retire()
@@ -109,4 +109,4 @@ def test_a_retired_channel_is_told_nothing() -> None:
     acks.nack(3, requeue=True)
     acks.reject(4, requeue=True)
 
-    assert outbox.take() == b""
+    assert outgoing.take() == b""

@@ -276,7 +276,7 @@ class TestPublishing:
     def test_an_obstacle_refuses_publications(self) -> None:
         channel = _channel()
         line = _open(channel)
-        line.outbox.obstacle = lambda: Blocked("low on memory")
+        line.outgoing.obstacle = lambda: Blocked("low on memory")
 
         with pytest.raises(Blocked, match="memory"):
             Publications(channel).publish()

@@ -8,7 +8,7 @@ from libs.amqp import ConnectionClosed, ConnectionLost, Endpoint, ProtocolError
 from libs.amqp.channel_protocol import ChannelProtocol
 from libs.amqp.connection_protocol import ConnectionProtocol
 from libs.amqp.frames import PROTOCOL_HEADER
-from libs.amqp.outbox import Outbox
+from libs.amqp.outgoing import Outgoing
 from tests.unit.libs.amqp import wire_book
 
 Connection = commands.Connection
@@ -37,16 +37,18 @@ class Peer:
     def __init__(self, *, heartbeat: int = 20) -> None:
         self.owner = Owner()
         self.protocol = ConnectionProtocol(
-            self.owner, _ENDPOINT, "name", heartbeat, Outbox(lambda: None, lambda: None)
+            self.owner, _ENDPOINT, "name", heartbeat, Outgoing(lambda: None, lambda: None)
         )
         self.protocol.begin()
-        assert self.protocol.outbox.take() == PROTOCOL_HEADER
+        assert self.protocol.outgoing.take() == PROTOCOL_HEADER
 
     def says(self, *methods: Frame) -> list[Frame]:
         """Send methods; tell what is answered."""
         for method in methods:
             self.protocol.receive(wire_book.method(0, method))
-        return [value for _, value in wire_book.sent(self.protocol.outbox.take()) if isinstance(value, Frame)]
+        return [
+            value for _, value in wire_book.sent(self.protocol.outgoing.take()) if isinstance(value, Frame)
+        ]
 
     def start(self, mechanisms: str = "AMQPLAIN PLAIN", **capabilities: bool) -> list[Frame]:
         return self.says(Connection.Start(0, 9, {"capabilities": dict(capabilities)}, mechanisms, "en_US"))
@@ -142,7 +144,7 @@ class TestTheEnd:
         peer.open()
         channel = ChannelProtocol(1, prefetch=0, confirming=True)
         peer.protocol.join(channel)
-        channel.attach(peer.protocol.outbox, 131_072, answers_cancel=False, ready=lambda _, __: None)
+        channel.attach(peer.protocol.outgoing, 131_072, answers_cancel=False, ready=lambda _, __: None)
 
         peer.protocol.closed(ConnectionLost("first"))
         peer.protocol.closed(ConnectionLost("second"))
@@ -164,8 +166,8 @@ class TestTheEnd:
 
         peer.protocol.closed(ConnectionLost("gone"))
 
-        assert peer.protocol.outbox.obstacle is not None
-        assert isinstance(peer.protocol.outbox.obstacle(), ConnectionLost)
+        assert peer.protocol.outgoing.obstacle is not None
+        assert isinstance(peer.protocol.outgoing.obstacle(), ConnectionLost)
 
 
 def test_alarms_are_passed_on() -> None:

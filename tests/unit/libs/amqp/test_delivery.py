@@ -2,14 +2,14 @@ import pytest
 
 from libs.amqp import Delivery, MalformedMessage, Properties
 from libs.amqp.acks import Acks
-from libs.amqp.outbox import Outbox
+from libs.amqp.outgoing import Outgoing
 from libs.amqp.properties import encode_properties, encode_short, flag
 from tests.unit.libs.amqp import wire_book
 
 
-def _delivery(properties: Properties, outbox: Outbox | None = None) -> Delivery:
+def _delivery(properties: Properties, outgoing: Outgoing | None = None) -> Delivery:
     address = encode_short("exchange") + encode_short("key")
-    acks = None if outbox is None else Acks(1, outbox)
+    acks = None if outgoing is None else Acks(1, outgoing)
     return Delivery(1, 0, address, *encode_properties(properties), b"body", acks)
 
 
@@ -48,10 +48,10 @@ def test_properties_that_make_no_sense_are_one_error() -> None:
     ("settle", "method"), [("ack", "Basic.Ack"), ("nack", "Basic.Nack"), ("reject", "Basic.Reject")]
 )
 def test_each_way_to_settle_is_its_method(settle: str, method: str) -> None:
-    outbox = Outbox(lambda: None, lambda: None)
-    delivery = _delivery(Properties(), outbox)
+    outgoing = Outgoing(lambda: None, lambda: None)
+    delivery = _delivery(Properties(), outgoing)
 
     getattr(delivery, settle)()
 
     assert delivery.settled
-    assert wire_book.names(outbox.take()) == [method]
+    assert wire_book.names(outgoing.take()) == [method]

@@ -43,7 +43,7 @@ def test_constant_and_own_properties_of_a_message_are_one_set(properties: Proper
     publisher.publish(b"body", **own)
     channel.publish(*_parts(properties), b"body", None)
 
-    assert line.outbox.take() == other.outbox.take()
+    assert line.outgoing.take() == other.outgoing.take()
 
 
 def _parts(properties: Properties) -> tuple[bytes, int, bytes]:
@@ -55,7 +55,7 @@ def test_the_routing_key_may_be_the_messages_own() -> None:
 
     publisher.publish(b"body", routing_key="other")
 
-    publish, _ = _published(line.outbox.take())
+    publish, _ = _published(line.outgoing.take())
     assert (publish.exchange, publish.routing_key, publish.mandatory) == ("exchange", "other", True)
 
 
@@ -64,7 +64,7 @@ def test_headers_may_be_encoded_before() -> None:
 
     publisher.publish(b"body", headers=encode_table({"a": 1}))
 
-    _, head = _published(line.outbox.take())
+    _, head = _published(line.outgoing.take())
     assert isinstance(head.properties, commands.Basic.Properties)
     assert head.properties.headers == {"a": 1}
 
@@ -83,7 +83,7 @@ def test_a_value_that_cannot_be_encoded_sends_nothing() -> None:
     with pytest.raises(ValueError, match="255"):
         publisher.publish(b"body", correlation_id="x" * 256)
 
-    assert line.outbox.take() == b""
+    assert line.outgoing.take() == b""
 
 
 def test_addresses_beyond_the_bound_are_forgotten_and_made_again() -> None:
@@ -114,7 +114,7 @@ def test_the_message_id_is_the_messages_own() -> None:
 
     publisher.publish(b"body", message_id="m", correlation_id="c", expiration=5)
 
-    raw = line.outbox.take()
+    raw = line.outgoing.take()
     _, head = _published(raw)
     assert isinstance(head.properties, commands.Basic.Properties)
     assert (head.properties.message_id, head.properties.correlation_id) == ("m", "c")

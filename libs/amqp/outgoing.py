@@ -18,7 +18,7 @@ class Deferred(Protocol):
         """The bytes to write, possibly none."""
 
 
-class Outbox:
+class Outgoing:
     """Collects frames until the transport takes them.
 
     `obstacle` makes the error with which publications are refused while the broker is blocked, the send
@@ -64,8 +64,8 @@ class Outbox:
         return data
 
 
-class ClosedOutbox(Outbox):
-    """The outbox of a line that is gone: it refuses publications and swallows the rest."""
+class ClosedOutgoing(Outgoing):
+    """What is left of a line that is gone: it refuses publications and swallows the rest."""
 
     __slots__ = ("error",)
 
