@@ -21,6 +21,7 @@ _OF_THE_PLATFORM: Final = (
     "AUTH_",
     "DATABASE_",
     "DRAIN_TIMEOUT",
+    "EVENT_TIMEOUT",
     "GATEWAY_",
     "LOG_",
     "MIGRATION_DATABASE_URL",

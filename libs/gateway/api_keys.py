@@ -96,9 +96,7 @@ class ApiKeys:
     async def _learn(self, digest: bytes, key: str) -> _Known:
         """Ask, once for all who want to know it now; the next of them asks where the one who does goes away."""
         while asked := self._asked.get(digest):
-            await asyncio.wait(
-                [asked]
-            )  # and not the answer itself, which would be cancelled with whoever waits
+            await asyncio.wait([asked])  # awaited itself, it would be cancelled with whoever waits
             if not asked.cancelled():
                 return asked.result()
         asked = self._asked[digest] = asyncio.get_running_loop().create_future()
