@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.auth.callers import Origin, SignedIn, account_of
+from libs.auth.new_accounts import make_account
 from libs.auth.passwords import Passwords
 from libs.auth.recent_sign_in import RecentSignIn
 from libs.auth.repository import Login, NewAccount, Storage, Stored, StoredAccount
@@ -15,11 +16,9 @@ from libs.auth.roles import Roles
 from libs.auth.sessions import NewSession, Sessions
 from libs.auth.throttling import Attempts
 from libs.domain.auth import (
-    ACCOUNT_REGISTERED,
     ACCOUNT_UPDATED,
     Account,
     AccountExists,
-    AccountRegistered,
     AccountUpdated,
     EmailUnverified,
     InvalidCredentials,
@@ -84,16 +83,11 @@ class Accounts:
             verified=vouched,
         )
         async with self._storage.transaction() as stored:
-            if not await stored.accounts.add(new):
-                raise AccountExists
             origin = Origin.of(caller)
-            await stored.audit.add("account.registered", account_id=new.id, origin=origin)
+            if not await make_account(stored, new, origin):
+                raise AccountExists
             for role in roles:
                 await self._roles.give(stored, new.id, role, origin)
-            registered = AccountRegistered(
-                account_id=new.id, email=new.email, username=new.username, created_at=new.created_at
-            )
-            await stored.tell(ACCOUNT_REGISTERED, registered)
         return Account(
             id=new.id,
             email=new.email,

@@ -164,6 +164,30 @@ async def test_nobody_learns_whether_an_address_has_an_account(world: World) -> 
             assert len({len(one.content) for one in answers}) == 1
 
 
+async def test_a_registration_that_nobody_confirms_is_no_account(world: World) -> None:
+    async with world.client(AUTH_EMAIL_VERIFICATION="required") as client:
+        first = await client.post("/register", json=ANN | {"username": "ann"})
+        first_code = await world.letters.code()
+        for path in ("/code", "/password/reset"):
+            assert (await client.post(path, json={"email": ANN["email"]})).status_code == 202
+        second = await client.post("/register", json=ANN | {"username": "annie"})
+        letter = await world.letters.next()
+        assert "confirm your address" in letter.subject  # the letter of the registration: there was no other
+
+        body = {"request_id": second.json()["request_id"], "code": code_in(letter)}
+        assert (await client.post("/verify/confirm", json=body)).status_code == 204
+        body = {"request_id": first.json()["request_id"], "code": first_code}
+        late = await client.post("/verify/confirm", json=body)
+        assert (late.status_code, late.json()["code"]) == (401, "auth.code_invalid")
+        me = (await client.get("/me", headers=await signed_in(client, login="annie"))).json()
+        assert (me["email"], me["username"], me["email_verified"]) == (ANN["email"], "annie", True)
+
+        bob = await client.post("/register", json=ANN | {"email": "bob@example.com", "username": "annie"})
+        body = {"request_id": bob.json()["request_id"], "code": await world.letters.code()}
+        taken = await client.post("/verify/confirm", json=body)
+        assert (taken.status_code, taken.json()["code"]) == (409, "auth.account_exists")
+
+
 async def test_who_asks_too_often_is_told_when_to_come_back(world: World, services: SessionServices) -> None:
     services.redis.flush()
     async with world.client(AUTH_MAIL_ADDRESS_PER_HOUR="1") as client:

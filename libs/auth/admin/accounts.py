@@ -10,14 +10,13 @@ from libs.auth.admin.restraints import expect_account
 from libs.auth.callers import Origin
 from libs.auth.endings import Endings
 from libs.auth.mail import MailFlows, Template
+from libs.auth.new_accounts import make_account
 from libs.auth.repository import NewAccount, Owner, Storage, Stored
 from libs.auth.roles import Roles
 from libs.domain.auth import (
-    ACCOUNT_REGISTERED,
     AccountExists,
     AccountRecord,
     AccountRef,
-    AccountRegistered,
     CreateAccountRequest,
 )
 from libs.infra.clock import Clock
@@ -55,15 +54,11 @@ class AdministeredAccounts:
         self, stored: Stored, request: CreateAccountRequest, origin: Origin, now: datetime
     ) -> UUID:
         account_id = UUID(new_message_id())
-        if not await stored.accounts.add(NewAccount(account_id, request.email, request.username, now)):
+        new = NewAccount(account_id, request.email, request.username, now)
+        if not await make_account(stored, new, origin):
             raise AccountExists
-        await stored.audit.add("account.registered", account_id=account_id, origin=origin)
         for role in sorted(set(request.roles)):
             await self._roles.give(stored, account_id, role, origin)
-        registered = AccountRegistered(
-            account_id=account_id, email=request.email, username=request.username, created_at=now
-        )
-        await stored.tell(ACCOUNT_REGISTERED, registered)
         return account_id
 
     async def reset_factors(self, request: AccountRef, caller: Caller) -> Empty:

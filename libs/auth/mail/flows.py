@@ -59,11 +59,12 @@ class MailFlows:
         post = Post(templates, sealer, clock, delivers=smtp.configured, wake=relay.wake)
         requests = Requests(storage, post, rates, settings, rules.devices, clock, secret=secrets[0])
         notices, ownership = Notices(post, clock), Ownership(rules.endings, clock)
+        registration = Registration(
+            rules.accounts, storage, rules.passwords, requests, post, clock, verified_first=required
+        )
         return cls(
-            registration=Registration(
-                rules.accounts, storage, rules.passwords, requests, post, clock, verified_first=required
-            ),
-            verification=Verification(storage, requests, post, ownership, clock),
+            registration=registration,
+            verification=Verification(storage, requests, post, ownership, registration),
             password_reset=PasswordReset(
                 storage, rules.passwords, requests, post, notices, ownership, rules.endings, clock
             ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from uuid import UUID
 
 from libs.auth.accounts import Accounts
+from libs.auth.callers import Origin
 from libs.auth.mail.letters import Template
 from libs.auth.mail.post import Post
-from libs.auth.mail.requests import Asked, Purpose, Requests
+from libs.auth.mail.requests import Asked, Opened, Purpose, Requests
+from libs.auth.new_accounts import make_account
 from libs.auth.passwords import Passwords
-from libs.auth.repository import NewAccount, Owner, Storage
-from libs.domain.auth import CodeSent, Registered, RegisterRequest
+from libs.auth.repository import NewAccount, Storage, Stored
+from libs.domain.auth import AccountExists, CodeInvalid, CodeSent, Registered, RegisterRequest
 from libs.infra.clock import Clock
 from libs.messaging import Caller, new_message_id
 
@@ -46,35 +48,59 @@ class Registration:
     async def _ask(self, request: RegisterRequest, caller: Caller) -> CodeSent:
         """Send a code to the address, or tell its owner.
 
-        The password and the username wait in the request, and the account has them once its owner confirms it: of
-        several who register an address, only the one who can read its mail gets an account, and with their own password.
-        Until then it has none, or a sign-in would tell whoever registers a taken address that it is taken.
+        Address, password and username wait sealed in the request, and go with it unless the owner of the address confirms
+        it: nothing is kept of people whom somebody else registered. Of several who register an address, only the one who
+        can read its mail gets an account, and with their own password.
         """
         about = tuple(one for one in (request.email, request.username) if one)
         await self._passwords.check_new(request.password, about=about)
         digits = await self._requests.admit(Purpose.REGISTER, request.email, caller)
         password_hash = await self._passwords.hash(request.password, caller.deadline)
-        new = NewAccount(UUID(new_message_id()), request.email, username=None, created_at=self._clock.now())
         async with self._storage.transaction() as stored:
-            await stored.accounts.add(new)
-            owner = await stored.owners.by_address(request.email)
-            sent = await self._requests.open(
-                stored, self._asked(request, password_hash, owner, caller), digits, caller
-            )
+            asked = await self._asked(stored, request, password_hash, caller)
+            sent = await self._requests.open(stored, asked, digits, caller)
         self._post.posted()
         return sent
 
-    def _asked(
-        self, request: RegisterRequest, password_hash: str, owner: Owner | None, caller: Caller
+    async def _asked(
+        self, stored: Stored, request: RegisterRequest, password_hash: str, caller: Caller
     ) -> Asked:
-        free = owner is not None and not owner.verified
+        """An address that has an account, verified or not, gets none by this; its owner signs in or resets the password."""
+        owner = await stored.owners.by_address(request.email)
+        taken = await stored.owners.taken(request.email)
+        to = request.email if owner is None else owner.email
+        details = {
+            "email": request.email,
+            "username": request.username,
+            "password_hash": password_hash,
+        }
         return Asked(
             purpose=Purpose.REGISTER,
-            template=Template.VERIFY if free else Template.REGISTER_TAKEN,
+            template=Template.REGISTER_TAKEN if taken else Template.VERIFY,
             address=request.email,
-            to=owner.email if owner else "",  # nobody writes to an account that is shut
-            account_id=owner.account_id if owner and free else None,
+            to="" if taken and owner is None else to,  # nobody writes to an account that is shut
+            account_id=None if taken else UUID(new_message_id()),
             locale=self._post.locale(caller, owner.details if owner else {}),
             reader=owner.account_id if owner else None,
-            details={"username": request.username, "password_hash": password_hash},
+            details=details,
         )
+
+    async def confirm(self, opened: Opened, origin: Origin) -> None:
+        """Make the account that was asked for.
+
+        Raises `CodeInvalid` where its address has one by now, as when another request was confirmed, and `AccountExists` where
+        only the username is somebody else's.
+        """
+        new = NewAccount(
+            id=opened.account_id,
+            email=str(opened.details["email"]),
+            username=opened.details["username"],
+            created_at=self._clock.now(),
+            password_hash=opened.details["password_hash"],
+            verified=True,
+        )
+        async with self._storage.transaction() as stored:
+            if not await make_account(stored, new, origin):
+                raise CodeInvalid if await stored.owners.taken(new.email) else AccountExists
+            await self._requests.use(stored, opened)
+            await stored.audit.add("email.verified", account_id=new.id, origin=origin)

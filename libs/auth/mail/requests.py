@@ -46,7 +46,8 @@ class Asked:
     """What somebody asks for.
 
     The code is for ``address``. The letter goes to ``to``, to nobody where that is empty; without ``account_id`` nobody
-    can confirm the request. A letter to somebody else goes with the account of its ``reader``.
+    can confirm the request. That of a registration is the id of the account that is made when it is confirmed. A letter to
+    somebody else goes with the account of its ``reader``.
     """
 
     purpose: Purpose
@@ -101,7 +102,10 @@ class Requests:
     async def admit(
         self, purpose: Purpose, address: str, caller: Caller, *, device_token: str | None = None
     ) -> int:
-        """How many digits the code must have; a known device has a rate of its own, which strangers cannot use up.
+        """How many digits the code must have.
+
+        A known device has turns of its own. Everybody else has those of the client's address, so that one stranger cannot use
+        up the owner's, and all together so many that the mailbox is not flooded. A client without turns takes none of theirs.
 
         Raises `MailOff` where there is no mail server, `TooManyAttempts` for a client or an address that asks too often.
         """
@@ -219,12 +223,18 @@ class Requests:
         owner = await stored.owners.locked(
             opened.account_id
         )  # first, so that two confirmations cannot deadlock
-        if owner is None or not await stored.mail.close_request(opened.hash, now):
+        if owner is None:
             raise CodeInvalid
+        await self.use(stored, opened)
         if opened.purpose is not Purpose.CHANGE and not opened.is_for(owner.email):
             raise CodeInvalid
         await stored.mail.close_all(opened.account_id, now)
         return owner
+
+    async def use(self, stored: Stored, opened: Opened) -> None:
+        """Let nobody use the request again; raises `CodeInvalid` where it was used by now."""
+        if not await stored.mail.close_request(opened.hash, self._clock.now()):
+            raise CodeInvalid
 
     async def _note_failure(self, account_id: UUID | None, purpose: str, caller: Caller) -> None:
         async with self._storage.transaction() as stored:

@@ -14,8 +14,9 @@ from libs.auth.orm import SCHEMA, Base
 class MailRequestRow(Base):
     """Something that a code from a letter confirms. Its id is known to whoever asked, here only as SHA-256.
 
-    `account_id` is empty where nobody can confirm it: the address belongs to nobody, or to somebody else. Nothing refers
-    to the account by key, so that a row costs the same with an account and without. `address` is the SHA-256 of the
+    `account_id` is empty where nobody can confirm it: the address belongs to nobody, or to somebody else; of a registration it
+    is the id that the account will have. Nothing refers to the account by key, so that a row costs the same with an account and
+    without. `address` is the SHA-256 of the
     address that the code goes to; `code` and `sealed` (what is to be done) are under keys that only the id gives.
     """
 

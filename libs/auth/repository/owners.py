@@ -42,6 +42,13 @@ class OwnerRepository:
         """The active account that has this address."""
         return await self._one(AccountRow.email_key == email_key(email))
 
+    async def taken(self, email: str) -> bool:
+        """Whether an account has this address, also one that is shut."""
+        found = await self._session.execute(
+            select(AccountRow.id).where(AccountRow.email_key == email_key(email))
+        )
+        return found.first() is not None
+
     async def by_id(self, account_id: UUID) -> Owner | None:
         """The active account with this id."""
         return await self._one(AccountRow.id == account_id)
@@ -73,17 +80,6 @@ class OwnerRepository:
             .where(AccountRow.id == account_id)
             .values(email_verified_at=func.coalesce(AccountRow.email_verified_at, now), updated_at=now)
         )
-
-    async def name(self, account_id: UUID, username: str) -> bool:
-        """Give the account this username; False where it is taken."""
-        try:
-            async with self._session.begin_nested():
-                await self._session.execute(
-                    update(AccountRow).where(AccountRow.id == account_id).values(username=username)
-                )
-        except IntegrityError:
-            return False
-        return True
 
     async def move(self, account_id: UUID, email: str, now: datetime) -> None:
         """Give the account another address, shown to be its owner's; raises `AccountExists` where it is taken."""

@@ -92,7 +92,7 @@ VERIFY_CONFIRM = Operation(
     Empty,
     access=PUBLIC,
     http=post("/v1/auth/verify/confirm", status=204),
-    summary="Verify the address of an account, also of a new one; ends its sessions",
+    summary="Verify the address of an account and end its sessions, or make the account that was registered",
 )
 PASSWORD_RESET = Operation(
     "auth.password_reset",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Generator
+from contextlib import contextmanager
 from hashlib import md5, sha1, sha256, sha512
 
 import pytest
@@ -271,30 +275,38 @@ def hashes(mail: MailWorld) -> list[object]:
     return computed
 
 
+@contextmanager
+def own_statements(mail: MailWorld) -> Generator[list[str]]:
+    """The statements of this block, but for those of the outbox, which is relayed meanwhile."""
+    found: list[str] = []
+    database = mail.auth.database
+    engines = [pool.engine.sync_engine for pool in (database._statements, database._transactions)]
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "auth." in statement and "outbox" not in statement:
+            found.append(statement)
+
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", note)
+
+
 class TestEnumeration:
     async def test_unknown_addresses_cost_the_same_statements_and_answers(self, mail: MailWorld) -> None:
         await mail.auth.register()
-        statements: list[str] = []
-        database = mail.auth.database
-        engines = [pool.engine.sync_engine for pool in (database._statements, database._transactions)]
-
-        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            statements.append(statement)
-
         seen: dict[str, tuple[list[str], set[str]]] = {}
         await mail.flows.relay.stop()
         computed = hashes(mail)
         for email in ("nobody@example.com", "ann@example.com"):
-            statements.clear()
-            for engine in engines:
-                event.listen(engine, "before_cursor_execute", note)
-            sent = await mail.ask_reset(email)
-            for engine in engines:
-                event.remove(engine, "before_cursor_execute", note)
-            seen[email] = ([one for one in statements if "auth." in one], set(sent.model_dump()))
-        assert seen["nobody@example.com"][1] == seen["ann@example.com"][1] == {"request_id", "expires_in"}
-        own = [[one for one in found if "outbox" not in one] for found, _ in seen.values()]
-        assert own[0] == own[1]
+            with own_statements(mail) as statements:
+                sent = await mail.ask_reset(email)
+            seen[email] = (statements, set(sent.model_dump()))
+        assert seen["nobody@example.com"] == seen["ann@example.com"]
+        assert seen["ann@example.com"][1] == {"request_id", "expires_in"}
         assert computed == []
 
     async def test_nobody_gets_mail_and_no_code_confirms_it(self, mail: MailWorld) -> None:
@@ -549,6 +561,14 @@ class TestRequired:
         assert isinstance(sent, CodeSent)
         return sent
 
+    async def accounts(self, world: MailWorld) -> list[str]:
+        return [email for (email,) in await world.auth.rows("SELECT email FROM auth.accounts ORDER BY email")]
+
+    async def announced(self, world: MailWorld) -> list[str]:
+        """The accounts that were told of, also those that the relay has not brought to the broker yet."""
+        told = await world.auth.rows("SELECT body FROM auth.outbox WHERE name = 'auth.account.registered'")
+        return sorted(json.loads(bytes(body))["email"] for (body,) in told)
+
     async def test_an_account_is_used_once_its_address_is_verified(
         self, database: MigratedDatabase, services: SessionServices
     ) -> None:
@@ -560,6 +580,96 @@ class TestRequired:
             await world.verify(sent, await world.code())
             account = await world.auth.accounts.me(Empty(), world.auth.caller(await world.auth.login("ann")))
             assert (account.username, account.email_verified) == ("ann", True)
+
+    async def test_it_is_made_announced_and_written_down_when_it_is_confirmed(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            sent = await self.register(world, self.ANN)
+            code = await world.code()
+            assert (await self.accounts(world), await self.announced(world)) == ([], [])
+            await world.verify(sent, code)
+            assert await self.accounts(world) == await self.announced(world) == ["ann@example.com"]
+            audited = await world.auth.rows(
+                "SELECT a.event, a.ip, a.user_agent FROM auth.audit_log a JOIN auth.accounts o ON o.id = a.account_id "
+                "ORDER BY a.id"
+            )
+            assert [row[0] for row in audited] == ["mail.requested", "account.registered", "email.verified"]
+            assert {row[1:] for row in audited} == {("192.0.2.7", "tests")}
+
+    async def test_of_many_confirmations_at_once_one_makes_the_account(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            first, first_code = await self.register(world, self.ANN), await world.code()
+            second, second_code = await self.register(world, self.THIEF), await world.code()
+            outcomes = await asyncio.gather(
+                *(world.verify(first, first_code) for _ in range(4)),
+                *(world.verify(second, second_code) for _ in range(4)),
+                return_exceptions=True,
+            )
+            assert sum(one is None for one in outcomes) == 1
+            assert sum(isinstance(one, CodeInvalid) for one in outcomes) == 7
+            assert await self.accounts(world) == await self.announced(world) == ["ann@example.com"]
+
+    async def test_until_then_the_address_is_nobodys(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        """No code signs in to it and none resets a password; whoever makes an account for it is not in the way."""
+        async with mail_world(database, services.mail, verification="required") as world:
+            sent, code = await self.register(world, self.ANN), await world.code()
+            signing_in = await world.flows.code_sign_in.ask(ByMail(email="ann@example.com"), FROM_CLIENT)
+            await world.ask_reset()
+            await world.settled()
+            assert world.fresh() == []
+            with pytest.raises(CodeInvalid):
+                await world.flows.code_sign_in.confirm(confirm(signing_in, code), FROM_CLIENT)
+            await world.auth.register()
+            with pytest.raises(CodeInvalid):
+                await world.verify(sent, code)
+            assert await self.announced(world) == ["ann@example.com"]
+
+    async def test_of_whom_somebody_else_registered_nothing_is_kept(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            sent, code = await self.register(world, self.ANN), await world.code()
+            await world.settled()
+            world.auth.clock.advance(601)
+            with pytest.raises(CodeInvalid):
+                await world.verify(sent, code)
+            async with world.auth.storage.transaction() as stored:
+                await stored.housekeeping.mail_requests(world.auth.clock.now(), 100)
+            dumped = await world.auth.rows(
+                "SELECT count(*), query_to_xml('TABLE auth.' || table_name, true, false, '')::text "
+                "FROM information_schema.tables WHERE table_schema = 'auth' GROUP BY table_name"
+            )
+            assert len(dumped) > 10
+            address = codes.address_hash("ann@example.com")
+            for one in ("ann@example.com", address.hex(), b64encode(address).decode()):
+                assert one not in "".join(text for _, text in dumped)
+
+    async def test_registering_costs_the_same_statements_whosever_the_address_is(
+        self, database: MigratedDatabase, services: SessionServices
+    ) -> None:
+        async with mail_world(database, services.mail, verification="required") as world:
+            await world.auth.register("bob@example.com")
+            await world.auth.register("shut@example.com")
+            await world.auth.closing.disable_by_login("shut@example.com", Origin())
+            await world.flows.relay.stop()
+            seen, computed = [], hashes(world)
+            for name in ("nobody", "bob", "shut"):
+                with own_statements(world) as statements:
+                    await self.register(
+                        world, RegisterRequest(email=f"{name}@example.com", password=PASSWORD, username="ann")
+                    )
+                seen.append(statements)
+            assert seen[0] == seen[1] == seen[2] != []
+            assert len(computed) == 3
+            world.flows.relay.start()
+            assert {one.recipient for one in await world.mail(2)} == {"nobody@example.com", "bob@example.com"}
+            await world.settled()
+            assert world.fresh() == []
 
     async def test_a_sign_in_does_not_tell_who_registers_whether_the_address_was_taken(
         self, database: MigratedDatabase, services: SessionServices
@@ -577,12 +687,19 @@ class TestRequired:
     async def test_an_account_from_before_is_opened_by_whoever_reads_its_mail(
         self, database: MigratedDatabase, services: SessionServices
     ) -> None:
+        """Not by registering it once more: it was announced when it was made."""
         async with mail_world(database, services.mail, verification="required") as world:
             await world.auth.register()
             with pytest.raises(EmailUnverified):
                 await world.auth.login()
+            sent = await self.register(world, self.THIEF)
+            (told,) = await world.mail()
+            assert "you have an account already" in told.subject
+            with pytest.raises(CodeInvalid):
+                await world.verify(sent, "1234 5678")
             await world.reset(await world.ask_reset(), await world.code())
             assert (await world.auth.login(password=NEW_PASSWORD)).refresh_token
+            assert await self.announced(world) == ["ann@example.com"]
 
     async def test_of_several_who_register_an_address_its_owner_gets_it(
         self, database: MigratedDatabase, services: SessionServices
@@ -610,15 +727,22 @@ class TestRequired:
                 await world.verify(sent, "1234 5678")
             assert (await world.auth.login()).refresh_token
 
-    async def test_a_username_that_is_taken_by_then_is_left_out(
+    async def test_a_username_that_is_taken_by_then_is_told_and_nothing_is_made(
         self, database: MigratedDatabase, services: SessionServices
     ) -> None:
         async with mail_world(database, services.mail, verification="required") as world:
             bob = RegisterRequest(email="bob@example.com", password=PASSWORD, username="ann")
             await world.verify(await self.register(world, self.ANN), await world.code())
-            await world.verify(await self.register(world, bob), await world.code())
-            tokens = await world.auth.login("bob@example.com")
-            assert (await world.auth.accounts.me(Empty(), world.auth.caller(tokens))).username is None
+            sent, code = await self.register(world, bob), await world.code()
+            with pytest.raises(AccountExists):
+                await world.verify(sent, code)
+            assert await self.accounts(world) == await self.announced(world) == ["ann@example.com"]
+
+            other = bob.model_copy(update={"username": "bob"})
+            await world.verify(await self.register(world, other), await world.code())
+            tokens = await world.auth.login("bob")
+            me = await world.auth.accounts.me(Empty(), world.auth.caller(tokens))
+            assert (me.email, me.username) == ("bob@example.com", "bob")
 
 
 async def test_without_a_mail_server_nothing_is_asked_for(mail: MailWorld) -> None:
