@@ -1,11 +1,9 @@
-"""The bus in memory: the same promises without a broker, for the tests of whoever builds on Gatehouse."""
+"""A process's end of the bus in memory."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 from typing_extensions import override
 
@@ -20,149 +18,12 @@ from libs.messaging.errors import (
     Problem,
     TimedOut,
     Unavailable,
-    UnknownOperation,
     Unreadable,
 )
-from libs.messaging.handlers import Handlers, Lane, Listeners
-from libs.messaging.listener import Answer, answer, hear, refusal
+from libs.messaging.handlers import Handlers, Listeners
+from libs.messaging.listener import Answer
+from libs.messaging.memory.broker import EventQueue, Hearing, LaneQueue, MemoryBroker, Server
 from libs.messaging.message import EventMessage
-from libs.messaging.workers import Workers
-
-
-@dataclass
-class _LaneQueue:
-    """A lane's processes share its queue: waiting requests are bounded, and so are those that run."""
-
-    lane: Lane
-    servers: list[_Server] = field(default_factory=list)
-    waiting: int = 0
-    slots: asyncio.Semaphore = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.slots = asyncio.Semaphore(self.lane.slots)
-
-
-@dataclass
-class _EventQueue:
-    """A service's processes share its queue, and each event goes to one of them."""
-
-    hearings: list[_Hearing] = field(default_factory=list)
-    waiting: list[EventMessage] = field(default_factory=list)
-    """What was stopped half-way while nobody else could take it."""
-
-    def hears(self, name: str) -> bool:
-        return any(name in one.listeners.routes for one in self.hearings)
-
-    def put(self, message: EventMessage) -> None:
-        """To whoever has not had one for the longest time."""
-        for one in self.hearings:
-            if message.name in one.listeners.routes:
-                self.hearings.append(self.hearings.pop(self.hearings.index(one)))
-                one.deliver(message)
-                return
-        self.waiting.append(message)
-
-    def join(self, hearing: _Hearing) -> None:
-        """One more process hears, beginning with what waits."""
-        self.hearings.append(hearing)
-        waiting, self.waiting = self.waiting, []
-        for message in waiting:
-            self.put(message)
-
-
-class MemoryBroker:
-    """What the buses of one test share: queues, bindings, the log of client-facing events, dead letters."""
-
-    def __init__(self) -> None:
-        self.bindings: dict[str, _LaneQueue] = {}
-        self.queues: dict[tuple[str, str], _LaneQueue] = {}
-        self.shared: dict[str, _EventQueue] = defaultdict(_EventQueue)
-        self.controls: list[_Hearing] = []
-        self.log: list[EventMessage] = []
-        """Client-facing events in the order of their publication."""
-        self.dead_letters: list[EventMessage] = []
-
-
-@dataclass(eq=False)
-class _Server(Subscription):
-    """One process that serves a table."""
-
-    broker: MemoryBroker
-    handlers: Handlers
-    drain_timeout: float
-    tasks: Workers[Answer] = field(default_factory=Workers)
-
-    def start(self) -> None:
-        for name, lane in self.handlers.lanes.items():
-            queue = self.broker.queues.setdefault((self.handlers.service, name), _LaneQueue(lane))
-            queue.servers.append(self)
-            for operation in self.handlers.in_lane(name):
-                self.broker.bindings[operation.name] = queue
-
-    @override
-    async def stop(self) -> None:
-        for name in self.handlers.lanes:
-            queue = self.broker.queues[self.handlers.service, name]
-            if self in queue.servers:
-                queue.servers.remove(self)
-        await self.tasks.finish(self.drain_timeout)
-
-    async def run(self, queue: _LaneQueue, operation: str, body: bytes, caller: Caller) -> Answer:
-        """Wait for a free slot of the lane, then answer."""
-        queue.waiting += 1
-        try:
-            await queue.slots.acquire()
-        finally:
-            queue.waiting -= 1
-        try:
-            route = self.handlers.routes.get(operation)
-            return (
-                refusal(UnknownOperation(operation)) if route is None else await answer(route, body, caller)
-            )
-        finally:
-            queue.slots.release()
-
-
-@dataclass(eq=False)
-class _Hearing(ControlSubscription):
-    """One process that hears a table's events."""
-
-    broker: MemoryBroker
-    listeners: Listeners
-    bus: MemoryBus
-    drain_timeout: float
-    event_timeout: float
-    queue: _EventQueue | None
-    """None where it is a control queue, which nobody shares."""
-    stopping: bool = False
-    tasks: Workers[bool] = field(default_factory=Workers)
-
-    @property
-    @override
-    def hears(self) -> bool:
-        return self.bus.connected and self in self.broker.controls
-
-    def deliver(self, message: EventMessage) -> None:
-        event, listener = self.listeners.routes[message.name]
-        caller = Caller(traceparent=message.traceparent, request_id=message.message_id)
-
-        def settle(heard: bool | None) -> None:  # ruff: ignore[boolean-type-hint-positional-argument]  what hear() says
-            if heard is None and self.stopping:
-                if self.queue is not None:
-                    self.queue.put(message)
-            elif not heard:
-                self.broker.dead_letters.append(message)
-
-        work = hear(event, listener, message.body, caller)
-        self.tasks.start(work, done=settle, within=self.event_timeout)
-
-    @override
-    async def stop(self) -> None:
-        self.stopping = True
-        hearings = self.broker.controls if self.queue is None else self.queue.hearings
-        if self in hearings:
-            hearings.remove(self)
-        await self.tasks.finish(self.drain_timeout)
 
 
 class MemoryBus(Bus):
@@ -234,7 +95,7 @@ class MemoryBus(Bus):
         finally:
             self._waiting.discard(reply)
 
-    def _route(self, operation: AnyOperation) -> tuple[_Server, _LaneQueue]:
+    def _route(self, operation: AnyOperation) -> tuple[Server, LaneQueue]:
         queue = self.broker.bindings.get(operation.name)
         if self._closed or queue is None or not queue.servers:
             raise Unavailable(operation.name)
@@ -267,7 +128,7 @@ class MemoryBus(Bus):
 
     @override
     async def serve(self, handlers: Handlers) -> Subscription:
-        server = _Server(self.broker, handlers, self._drain_timeout)
+        server = Server(self.broker, handlers, self._drain_timeout)
         server.start()
         self._subscriptions.append(server)
         return server
@@ -288,8 +149,10 @@ class MemoryBus(Bus):
         await bound()
         return hearing
 
-    def _hearing(self, listeners: Listeners, queue: _EventQueue | None = None) -> _Hearing:
-        hearing = _Hearing(self.broker, listeners, self, self._drain_timeout, self._event_timeout, queue)
+    def _hearing(self, listeners: Listeners, queue: EventQueue | None = None) -> Hearing:
+        hearing = Hearing(
+            self.broker, listeners, lambda: self.connected, self._drain_timeout, self._event_timeout, queue
+        )
         self._subscriptions.append(hearing)
         return hearing
 
