@@ -91,7 +91,7 @@ class Channel(Declarations):
         """Send one message; `on_confirm` is called once with its outcome on a channel with confirms.
 
         Never waits: `ready` does. Raises ConnectionLost while there is no connection, Blocked while the
-        broker takes no publications.
+        broker takes no publications, ValueError for properties that cannot be encoded or fit into no frame.
         """
         self._send(exchange, routing_key, body, properties, mandatory, on_confirm)
 

@@ -98,7 +98,8 @@ class Publisher:
     ) -> None:
         """Send one message; `on_confirm` is called once with its outcome on a channel with confirms (a future gets it).
 
-        Raises ConnectionLost while there is no connection, Blocked while the broker takes no publications.
+        Raises ConnectionLost while there is no connection, Blocked while the broker takes no publications,
+        ValueError for properties that cannot be encoded or fit into no frame.
         """
         flags = self._flags
         fields, middle, last = self._parts
