@@ -48,7 +48,7 @@ def configure_logging(settings: LogSettings, *, service: str) -> None:
         _service_name(service),
     ]
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]  # no locals
         if text
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

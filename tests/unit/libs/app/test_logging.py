@@ -88,3 +88,21 @@ def test_text_is_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     written = capsys.readouterr().out
     assert "keys_loaded" in written
     assert not written.startswith("{")
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_traceback_on_a_terminal_shows_no_locals(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(LogSettings.model_validate({"format": "text"}), service="gateway")
+
+    def fail(token: str) -> None:
+        raise RuntimeError(f"of {len(token)} characters")
+
+    try:
+        fail("very" + "-secret")  # as a whole only in the local
+    except RuntimeError:
+        structlog.get_logger("libs.here").exception("it_failed")
+
+    shown = capsys.readouterr().out
+    assert "it_failed" in shown
+    assert "of 11 characters" in shown
+    assert "very-secret" not in shown
