@@ -49,6 +49,8 @@ async def publish(session: Session, request: PublishRequest) -> PublishResult:
         data = one_line(request.data)
     except ValueError as error:  # those who speak JSON could not be given it
         raise Refused(BAD_REQUEST) from error
+    if len(data) > session.node.settings.max_publication:
+        raise Refused(BAD_REQUEST)
     info = session.info(session.subscriptions.get(channel.name))
     event = Event(CLIENT_EVENT, channel.name, data, new_message_id(), info)
     await session.node.log.append(event)

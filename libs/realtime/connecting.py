@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from libs.realtime import codes
 from libs.realtime.codes import Disconnected, Refused
 from libs.realtime.grants import Grant, seconds_left
@@ -15,7 +17,7 @@ from libs.realtime.protocol import (
     SubscribeResult,
 )
 from libs.realtime.session import Session
-from libs.realtime.subscribing import arrive, enter, prepare, withdraw
+from libs.realtime.subscribing import arrive, check_named, enter, prepare, withdraw
 
 VERSION = "gatehouse"
 
@@ -25,6 +27,7 @@ async def connect(session: Session, request: ConnectRequest) -> ConnectResult:
     # A client whose token came with the handshake, in a cookie, has none to refresh: it connects again when told to.
     refreshes = bool(request.token) or not session.handshake_token
     who = await session.node.credentials.connection(request.token or session.handshake_token)
+    who = replace(who, refreshable=refreshes)
     session.become(who)  # at once after the check: a revocation that comes now finds the session
     session.node.wheel.add(session)
     subs = await _personal(session, who, request)
@@ -66,7 +69,10 @@ async def _personal(session: Session, who: Who, request: ConnectRequest) -> dict
     """Subscribe the client to its own channels, from where it says that it was."""
     own = session.node.channels.personal(who.user)
     found = {one.name: one for one in own if who.identity is not None or one.rules.foreign_users}
-    found |= {name: session.node.channels.asked(name) for name in who.channels}
+    named = {name: session.node.channels.asked(name) for name in who.channels}
+    for channel in named.values():
+        check_named(channel, who)
+    found |= named
     if len(found) > session.node.settings.max_channels:
         raise Disconnected(codes.CHANNEL_LIMIT)
     asked = [

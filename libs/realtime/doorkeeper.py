@@ -50,7 +50,7 @@ class ServiceDoorkeeper(Doorkeeper):
     async def __call__(
         self, channel: Channel, question: SubscribeQuestion, caller: Caller
     ) -> SubscribeAnswer:
-        operation = self._operation(channel.rules.subscribe_operation or f"{channel.namespace}.subscribe")
+        operation = self._operation(channel.rules.operation(channel.namespace))
         try:
             reply = await self._bus.forward(operation, operation.encode_request(question), caller)
         except AppError as error:

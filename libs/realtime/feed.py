@@ -27,6 +27,7 @@ from libs.realtime.strays import drop
 
 _log = structlog.get_logger(__name__)
 _SEEN = 65_536  # message ids by which a publication that was sent again is known
+_MOST_WAITING = 32_768  # clients that know more of the log than this process, of whom one may be a few
 _SEEN_MOVEMENTS = 4096  # of their own, so that who comes and goes often makes no publication forgotten
 
 
@@ -77,6 +78,7 @@ class Feed:
         max_publication: int,
         max_recovery: int,
         on_gap: Callable[[], None],
+        most_waiting: int = _MOST_WAITING,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._channels = channels
@@ -90,6 +92,7 @@ class Feed:
         self._seen_movements = Seen(_SEEN_MOVEMENTS)
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._waited = 0
+        self._most_waiting = most_waiting
         self._first = 0
         self._offset = 0
         self._epoch = ""
@@ -177,23 +180,27 @@ class Feed:
         self._history.trim(self._clock())
 
     async def reach(self, offset: int, timeout: float) -> bool:
-        """Wait until the log was read up to ``offset``; False when it was not within ``timeout`` seconds."""
+        """Wait until the log was read up to ``offset``; False when it was not within ``timeout`` seconds, or too many wait."""
         if offset <= self._offset:
             return True
+        if len(self._waiting) >= self._most_waiting:
+            self._forget_who_gave_up()
+        if len(self._waiting) >= self._most_waiting:
+            return False
         future = asyncio.get_running_loop().create_future()
         self._waited += 1
-        entry = (offset, self._waited, future)
-        heapq.heappush(self._waiting, entry)
+        heapq.heappush(self._waiting, (offset, self._waited, future))
         try:
             async with asyncio.timeout(timeout):
                 await future
         except TimeoutError:
             return False
-        finally:
-            if entry in self._waiting:
-                self._waiting.remove(entry)
-                heapq.heapify(self._waiting)
         return True
+
+    def _forget_who_gave_up(self) -> None:
+        """Until here they stay where they are, and are passed over: one by one each would cost as much as all do here."""
+        self._waiting = [one for one in self._waiting if not one[2].done()]
+        heapq.heapify(self._waiting)
 
     async def read_back(self, message_id: str, timeout: float) -> int:
         """The offset of a message that was appended, once it was read; 0 when it was not within ``timeout`` seconds."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from libs.realtime.codes import TIME_OVER, Refused
 
+_MOST_SECONDS = 2**32 - 1  # protobuf says it in 32 bits
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -35,4 +37,4 @@ def check_not_over(expires_at: float | None) -> None:
 
 def seconds_left(expires_at: float | None) -> int:
     """Seconds until a newer token is wanted, 0 for never; so at least one for a token that is about to end."""
-    return 0 if expires_at is None else max(1, round(expires_at - time.time()))
+    return 0 if expires_at is None else min(max(1, round(expires_at - time.time())), _MOST_SECONDS)

@@ -17,6 +17,8 @@ class Who:
     user: str
     identity: Identity | None = None
     expires_at: float | None = None
+    refreshable: bool = True
+    """Whether the client has a token to bring a newer one of."""
     info: bytes = b""
     channels: Mapping[str, Grant] = field(default_factory=dict)
     """What its token subscribes it to, beside its own channels."""
@@ -39,4 +41,5 @@ class Subscription:
     announced: bool = False
     """Whether the others were told that the client came, and have to be told that it goes."""
     expires_at: float | None = None
+    refreshable: bool = False
     info: bytes = b""

@@ -68,11 +68,11 @@ class Registry:
         return list(self._by_sid.get(sid, ()))
 
     def drop_strangers(self) -> None:
-        """Close what was opened too long ago by somebody who never said who it is."""
+        """Close what was opened too long ago by somebody who never said who it is, or was refused and stayed."""
         now = time.monotonic()
         while self._strangers and self._strangers[0][0] <= now:
             session = self._strangers.popleft()[1]
-            if session.who is None:
+            if not session.is_known:
                 session.end(STALE)
 
 

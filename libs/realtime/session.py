@@ -101,6 +101,11 @@ class Session:
         self._allowance = Allowance(_BURST * node.settings.commands_per_second)
         self._arrivals: Allowance | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the client was let in."""
+        return self.who is not None and not self._refused
+
     def info(self, subscription: Subscription | None = None) -> ClientInfo:
         """The client as others in a channel see it."""
         who = self.who or Who("")
@@ -150,11 +155,11 @@ class Session:
     def beat(self) -> None:
         """Ping, and see whether a token is over. Pings go out on a busy line too: the SDKs wait for them."""
         now = time.time()
-        if self.who is not None and self._is_over(self.who.expires_at, now):
+        if self.who is not None and self._is_over(self.who, now):
             self.end(EXPIRED)
             return
         for name, subscription in list(self.subscriptions.items()):
-            if self._is_over(subscription.expires_at, now):
+            if self._is_over(subscription, now):
                 self.expire(name, subscription)
         if not self.closed:
             self.node.attendance.renew(self._present(self.subscriptions.values()))
@@ -245,8 +250,10 @@ class Session:
             Present(one.channel.name, self.info(one)) for one in subscriptions if one.channel.rules.presence
         ]
 
-    def _is_over(self, expires_at: float | None, now: float) -> bool:
-        return expires_at is not None and expires_at + self.node.settings.expiry_grace <= now
+    def _is_over(self, one: Who | Subscription, now: float) -> bool:
+        """Whether its time is over, and for what a newer token prolongs also the time to bring one."""
+        grace = self.node.settings.expiry_grace if one.refreshable else 0.0
+        return one.expires_at is not None and one.expires_at + grace <= now
 
     def _enqueue(self, command: Command) -> None:
         if self._inbox is None:
@@ -285,6 +292,8 @@ class Session:
     async def _do(self, command: Command) -> None:
         try:
             result = await self._result(command.request)
+            if result is not None:
+                self.push(self.connection.format.codec.reply(command.id, result))
         except Disconnected as error:
             self.end(error.disconnect)
         except Refused as error:
@@ -296,9 +305,6 @@ class Session:
         except Exception:  # ruff: ignore[blind-except]  # whatever fails inside, the client is answered and the others go on
             _log.exception("realtime_command_failed", request=type(command.request).__name__)
             self._refuse(command, INTERNAL)
-        else:
-            if result is not None:
-                self.push(self.connection.format.codec.reply(command.id, result))
 
     async def _result(self, request: Request | None) -> Result | None:
         handler = None if request is None else self._handlers.get(type(request))

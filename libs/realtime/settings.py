@@ -8,6 +8,8 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import from_json
 
+from libs.messaging import SERVICES, Empty, Operation
+
 Rule: TypeAlias = Literal["anyone", "authenticated", "owner", "token", "service"]
 Who: TypeAlias = Literal["nobody", "subscribers", "clients"]
 """Nobody, the subscribers of the channel, or every client that is connected."""
@@ -47,6 +49,10 @@ class Namespace(BaseModel):
     """Subscribers are told who comes and goes."""
     delta: bool = False
     """A client may ask for differences (fossil) in place of whole publications; needs recovery."""
+
+    def operation(self, namespace: str) -> str:
+        """What the rule ``service`` asks in this namespace."""
+        return self.subscribe_operation or f"{namespace}.subscribe"
 
     @property
     def tells_who_moves(self) -> bool:
@@ -91,11 +97,20 @@ def _checked(namespaces: dict[str, Namespace]) -> dict[str, Namespace]:
     for name, rules in namespaces.items():
         if name and not _NAMESPACE.fullmatch(name):
             raise ValueError(f"{name!r} is no namespace: two or more of letters, digits, - and _")
+        if "service" in rules.subscribe or rules.subscribe_operation:
+            _check_operation(name, rules.operation(name))
         if rules.recovery and not rules.keeps_history:
             raise ValueError(f"{name}: recovery needs history_size and history_seconds")
         if rules.delta and not rules.recovery:
             raise ValueError(f"{name}: delta needs recovery")
     return namespaces
+
+
+def _check_operation(namespace: str, operation: str) -> None:
+    try:
+        Operation(operation, Empty, Empty, access=SERVICES)
+    except ValueError as error:
+        raise ValueError(f"namespace {namespace!r}: subscribe_operation must be given: {error}") from error
 
 
 def _names(value: object) -> object:

@@ -74,7 +74,7 @@ class StreamReader:
         self._channel: Channel | None = None
         self._consumer: Consumer | None = None
         self._attachments = 0
-        self._todo: _Task | None = _Task.START_OVER
+        self._todo = {_Task.START_OVER}
         self._wake = asyncio.Event()
         self._awaited: set[str] = set()  # marks of this reader's own, on their way through the stream
         self._start_mark = ""
@@ -114,6 +114,8 @@ class StreamReader:
             try:
                 if self._connection.is_open:
                     await self._mend()
+                    if self._todo:
+                        self._wake.set()
             except (AmqpError, AppError, TimeoutError) as error:
                 _log.warning("realtime_reader_waits", error=f"{type(error).__name__}: {error}")
             with suppress(TimeoutError):
@@ -122,11 +124,11 @@ class StreamReader:
             self._wake.clear()
 
     async def _mend(self) -> None:
-        if self._todo is _Task.START_OVER:
+        if _Task.START_OVER in self._todo:
             await self._start_over()
-        elif self._todo is _Task.ATTACH:
+        elif _Task.ATTACH in self._todo:
             await self._attach()
-        elif self._todo is _Task.DECLARE:
+        elif _Task.DECLARE in self._todo:
             await self._declare()
         elif self._is_stuck():
             await self._probe()
@@ -138,6 +140,7 @@ class StreamReader:
     async def _start_over(self) -> None:
         """Read the tail anew, up to a mark that is appended now."""
         self._feed.lose()
+        self._todo.clear()
         self._reading = Reading(self._tail)
         mark = Mark(new_message_id())
         self._confirmed = False
@@ -146,12 +149,14 @@ class StreamReader:
             await self._attach()
             await self._append(mark)
         except BaseException:
-            self._todo = _Task.START_OVER
+            self._todo.add(_Task.START_OVER)
             raise
 
     async def _declare(self) -> None:
         """Name a log that nobody has named in the part of it that was read."""
-        self._todo = None
+        self._todo.discard(_Task.DECLARE)
+        if self._feed.position.epoch:  # somebody else has done so meanwhile
+            return
         try:
             await self._append(Mark(new_message_id(), secrets.token_hex(4)))
         except BaseException:
@@ -166,7 +171,7 @@ class StreamReader:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             await consumer.cancel()
-        self._todo = None
+        self._todo.discard(_Task.ATTACH)
         self._consumer = await self._channel.consume(
             REALTIME_STREAM, partial(self._on_delivery, self._attachments), arguments=self._from_here
         )
@@ -221,7 +226,7 @@ class StreamReader:
 
     def _on_delivery(self, attachment: int, delivery: Delivery) -> None:
         delivery.ack()
-        if attachment != self._attachments or self._todo in {_Task.START_OVER, _Task.ATTACH}:
+        if attachment != self._attachments or self._todo & {_Task.START_OVER, _Task.ATTACH}:
             return
         record = records.read(delivery, self._trusted)
         if record is None:
@@ -286,7 +291,7 @@ class StreamReader:
         self._wake.set()
 
     def _need(self, task: _Task) -> None:
-        self._todo = task
+        self._todo.add(task)
         self._wake.set()
 
     @staticmethod

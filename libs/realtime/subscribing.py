@@ -26,7 +26,7 @@ from libs.realtime.deltas import whole
 from libs.realtime.doorkeeper import Doorkeeper, SubscribeQuestion
 from libs.realtime.feed import Recovery
 from libs.realtime.grants import Grant, check_not_over, seconds_left
-from libs.realtime.membership import Subscription
+from libs.realtime.membership import Subscription, Who
 from libs.realtime.ports import Present
 from libs.realtime.protocol import (
     Position,
@@ -142,6 +142,7 @@ def enter(
         server_side=server_side,
         positioned=rules.recovery,
         expires_at=grant.expires_at,
+        refreshable=grant.refreshable,
         info=grant.info,
     )
     session.subscriptions[channel.name] = subscription
@@ -179,22 +180,43 @@ def _result(session: Session, channel: Channel, request: SubscribeRequest, grant
     )
 
 
+def check_named(channel: Channel, who: Who) -> None:
+    """Raise `Refused` where a connection token names a channel that neither takes tokens nor lets the client in anyway."""
+    if not (_takes_tokens(channel, who) or _is_open(channel, who)):
+        raise Refused(PERMISSION_DENIED)
+
+
 async def _granted(session: Session, channel: Channel, request: SubscribeRequest) -> Grant:
     """Why the client may hear the channel; raises `Refused` where nothing lets it in."""
-    rules, who = channel.rules.subscribe, session.who
+    who, doorkeeper = session.who, session.node.doorkeeper
     if who is None:
         raise Refused(PERMISSION_DENIED)
-    if request.token and "token" in rules:
+    if request.token and _takes_tokens(channel, who):
         return _by_token(session, channel, request.token, who.user)
-    if channel.private:
-        raise Refused(PERMISSION_DENIED)
-    if "owner" in rules and channel.names(who.user) and (who.identity or channel.rules.foreign_users):
+    if _is_open(channel, who):
         return Grant()
-    if not channel.limited and ("anyone" in rules or ("authenticated" in rules and who.user)):
-        return Grant()
-    if not channel.limited and "service" in rules and session.node.doorkeeper is not None:
-        return await _by_service(session, channel, request, session.node.doorkeeper)
+    asks = "service" in channel.rules.subscribe and not channel.private and not channel.limited
+    if asks and doorkeeper is not None:
+        return await _by_service(session, channel, request, doorkeeper)
     raise Refused(PERMISSION_DENIED)
+
+
+def _takes_tokens(channel: Channel, who: Who) -> bool:
+    """Whether a token may let the client in; in personal channels only accounts, unless others are welcome."""
+    rules = channel.rules
+    at_home = not rules.personal or rules.foreign_users or who.identity is not None
+    return "token" in rules.subscribe and at_home
+
+
+def _is_open(channel: Channel, who: Who) -> bool:
+    """Whether the client may hear the channel for what it is, whatever anybody says."""
+    rules = channel.rules.subscribe
+    if channel.private:
+        return False
+    if channel.limited:
+        known = who.identity is not None or channel.rules.foreign_users
+        return "owner" in rules and known and channel.names(who.user)
+    return "anyone" in rules or ("authenticated" in rules and bool(who.user))
 
 
 async def _by_service(

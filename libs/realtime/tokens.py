@@ -43,7 +43,9 @@ def _from_base64(value: Any) -> bytes:
 
 _Json = Annotated[bytes, BeforeValidator(_as_json)]
 _Base64 = Annotated[bytes, BeforeValidator(_from_base64)]
-_Date = Annotated[float, Field(allow_inf_nan=False)]  # RFC 7519, section 2: NumericDate may have a fraction
+_YEAR_10000 = 253_402_300_800  # s; a later time is one in milliseconds, by a back end's mistake
+# RFC 7519, section 2: NumericDate may have a fraction
+_Date = Annotated[float, Field(allow_inf_nan=False, lt=_YEAR_10000)]
 
 
 class Introduction(BaseModel):
@@ -71,7 +73,7 @@ class _Claims(Introduction):
     sub: str = ""
     exp: _Date | None = None
     nbf: _Date | None = None
-    expire_at: int | None = None
+    expire_at: Annotated[int, Field(lt=_YEAR_10000)] | None = None
 
     @property
     def expires_at(self) -> float | None:

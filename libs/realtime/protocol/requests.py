@@ -25,9 +25,6 @@ class SubscribeRequest:
     epoch: str = ""
     offset: int = 0
     data: bytes = b""
-    positioned: bool = False
-    recoverable: bool = False
-    join_leave: bool = False
     delta: str = ""
     tf: object = None
     flag: int = 0
@@ -41,10 +38,7 @@ class ConnectRequest:
     """The first command of a connection; ``subs`` says how far the server-side subscriptions were read."""
 
     token: str = ""
-    data: bytes = b""
     subs: Mapping[str, SubscribeRequest] = field(default_factory=dict)
-    name: str = ""
-    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,17 @@ class TestPublish:
 
         assert await ann.error(publish={"channel": "room:1"}) == (107, "bad request")
 
+    async def test_of_more_than_a_publication_may_have_is_refused_and_not_dropped(self) -> None:
+        node = new_node(max_publication=1024)
+        await node.start()
+        ann = FakeClient(node)
+        await ann.connect()
+        await ann.ask(subscribe={"channel": "live:1"})
+
+        assert await ann.error(publish={"channel": "live:1", "data": "x" * 1023}) == (107, "bad request")
+        assert await ann.ask(publish={"channel": "live:1", "data": "x" * 1022}) == {}
+        await node.stop()
+
     async def test_is_in_the_history_once_it_is_answered(self) -> None:
         """The log of a broker is read back a little later than it confirms."""
 

@@ -43,6 +43,7 @@ class World:
             max_publication=1_800,
             max_recovery=2_000,
             on_gap=self.gap,
+            most_waiting=100,
             clock=lambda: self.now,
         )
 
@@ -216,3 +217,25 @@ def test_who_comes_and_goes_often_makes_no_publication_forgotten(world: World) -
     world.say(70_002, message_id="m1")  # sent again by its publisher
 
     assert len(world.hub.publications) == 1
+
+
+async def test_who_gave_up_costs_those_who_wait_nothing(world: World) -> None:
+    feed = world.feed
+    assert await asyncio.gather(*(feed.reach(1 << 60, 0) for _ in range(200))) == [False] * 200
+
+    waiting = asyncio.create_task(feed.reach(12, 30))
+    await asyncio.sleep(0)
+    feed.passed(11)
+
+    assert await waiting is True
+    assert len(feed._waiting) <= 100
+
+
+async def test_only_so_many_wait(world: World) -> None:
+    waiting = [asyncio.create_task(world.feed.reach(12, 30)) for _ in range(100)]
+    await asyncio.sleep(0)
+
+    assert await world.feed.reach(12, 30) is False
+
+    world.feed.passed(11)
+    assert all(await asyncio.gather(*waiting))

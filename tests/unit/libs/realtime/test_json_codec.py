@@ -41,7 +41,7 @@ class TestCommands:
         )
 
         assert CODEC.decode(frame) == [
-            Command(1, ConnectRequest("tok", name="js")),
+            Command(1, ConnectRequest("tok")),
             Command(2, SubscribeRequest("ns:ch", flag=1, recover=True, offset=3, epoch="AAAA")),
         ]
 

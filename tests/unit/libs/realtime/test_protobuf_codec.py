@@ -85,7 +85,7 @@ class TestCommands:
         )
 
         assert CODEC.decode(framed(connect, subscribe)) == [
-            Command(1, ConnectRequest("tok", name="js")),
+            Command(1, ConnectRequest("tok")),
             Command(2, SubscribeRequest("ns:ch", recover=True, offset=3, epoch="A", flag=1)),
         ]
 
@@ -105,7 +105,7 @@ class TestCommands:
         [one, other] = CODEC.decode(framed(history, connect))
 
         assert one.request == HistoryRequest("c", -1, Position((1 << 64) - 1, "e"))
-        assert other.request == ConnectRequest(data=b"{}", subs={"#42": SubscribeRequest(offset=7)})
+        assert other.request == ConnectRequest(subs={"#42": SubscribeRequest(offset=7)})
 
     def test_payloads_are_bytes(self) -> None:
         commands = [

@@ -4,11 +4,25 @@ import asyncio
 import time
 
 import pytest
+from typing_extensions import override
 
 from libs.messaging import Caller
 from libs.realtime.codes import SHUTDOWN
+from libs.realtime.formats import MessageFormat
+from libs.realtime.json_codec import JsonCodec
 from libs.realtime.node import Node
+from libs.realtime.protocol import Result, UnsubscribeResult
 from tests.unit.libs.realtime.clients import FakeClient, new_node
+
+
+class Stutter(JsonCodec):
+    """Finds no words for one kind of answer."""
+
+    @override
+    def reply(self, command_id: int, result: Result) -> bytes:
+        if isinstance(result, UnsubscribeResult):
+            raise TypeError("no words")
+        return super().reply(command_id, result)
 
 
 class TestOrder:
@@ -119,6 +133,17 @@ class TestBadInput:
 
         assert await ann.error(rpc={"method": "echo"}) == (100, "internal server error")
 
+    async def test_an_answer_that_cannot_be_put_into_words_costs_no_other_command(
+        self, ann: FakeClient
+    ) -> None:
+        ann.connection.format = MessageFormat(Stutter())
+        ann.send(
+            {"id": 50, "unsubscribe": {"channel": "a"}}, {"id": 51, "subscribe": {"channel": "public:a"}}
+        )
+
+        assert (await ann.reply(50))["error"]["code"] == 100
+        assert "subscribe" in await ann.reply(51)
+
 
 class TestConnect:
     async def test_says_who_the_client_is_and_how_it_is_pinged(self, client: FakeClient) -> None:
@@ -198,6 +223,20 @@ class TestConnect:
         assert known.closed is None
         await node.stop()
 
+    async def test_who_was_refused_and_stays_is_closed(self) -> None:
+        node = new_node(connect_timeout=0.001)
+        await node.start()
+        node.feed.lose()
+        client = FakeClient(node)
+        assert await client.error(connect={"token": "ann/s1"}) == (100, "internal server error")
+        await asyncio.sleep(0.01)
+
+        node.registry.drop_strangers()
+
+        assert await client.until_closed() == (3502, "stale")
+        assert node.registry.of_user("ann") == []
+        await node.stop()
+
 
 class TestRefresh:
     async def test_keeps_the_connection_alive_under_a_newer_token(self, client: FakeClient) -> None:
@@ -241,6 +280,21 @@ class TestRefresh:
         client.session.beat()
 
         assert await client.until_closed() == (3005, "connection expired")
+        await node.stop()
+
+    async def test_is_not_waited_for_from_a_client_without_a_token(self) -> None:
+        node = new_node(expiry_grace=3600)
+        await node.start()
+        by_cookie, by_token = FakeClient(node), FakeClient(node)
+        by_cookie.session.handshake_token = "ann/s1/-1"
+        await by_cookie.connect("")
+        await by_token.connect("ann/s1/-1")
+
+        by_cookie.session.beat()
+        by_token.session.beat()
+
+        assert await by_cookie.until_closed() == (3005, "connection expired")
+        assert by_token.closed is None
         await node.stop()
 
 
@@ -309,12 +363,20 @@ class TestEnd:
 
         assert all(call.cancelled() for call in calls)
 
-    async def test_is_harmless_when_repeated(self, ann: FakeClient) -> None:
-        ann.session.lost()
-        ann.session.lost()
+    async def test_is_harmless_when_repeated(self, ann: FakeClient, bob: FakeClient) -> None:
+        await bob.ask(subscribe={"channel": "room:1"})
+        await ann.ask(subscribe={"channel": "room:1"})
+        await bob.until(lambda: len(bob.pushes()) == 2)
+
+        for _ in range(2):
+            ann.session.lost()
+            ann.session.unsubscribe("room:1")
         ann.session.beat()
+        await bob.until(lambda: len(bob.pushes()) > 2)
+        await asyncio.sleep(0.01)
 
         assert ann.closed is None
+        assert [one["leave"]["info"]["user"] for one in bob.pushes() if "leave" in one] == ["ann"]
 
     async def test_a_message_that_wants_no_answer_has_nobody_to_take_it(self, ann: FakeClient) -> None:
         ann.send({"send": {"data": {}}})

@@ -43,6 +43,29 @@ def test_wrong_namespaces_are_refused(value: str) -> None:
         RealtimeSettings(GATEWAY_REALTIME_NAMESPACES=value)
 
 
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ('{"chat-room": {"subscribe": ["service"]}}', "chat-room"),
+        ('{"": {"subscribe": ["service"]}}', "''"),
+        ('{"chat": {"subscribe": ["service"], "subscribe_operation": "NO NAME"}}', "chat"),
+        ('{"chat": {"subscribe_operation": "nodot"}}', "chat"),
+    ],
+)
+def test_a_service_that_could_never_be_asked_is_refused(value: str, named: str) -> None:
+    with pytest.raises(ValidationError, match=f"{named}.*subscribe_operation"):
+        RealtimeSettings(GATEWAY_REALTIME_NAMESPACES=value)
+
+
+def test_a_namespace_names_whom_it_asks() -> None:
+    value = '{"chat-room": {"subscribe": ["service"], "subscribe_operation": "chat.may_enter"}}'
+
+    rules = RealtimeSettings(GATEWAY_REALTIME_NAMESPACES=value).namespaces["chat-room"]
+
+    assert rules.operation("chat-room") == "chat.may_enter"
+    assert Namespace(subscribe=frozenset({"service"})).operation("chat") == "chat.subscribe"
+
+
 def test_a_client_answers_before_the_next_ping() -> None:
     with pytest.raises(ValidationError, match="PONG_TIMEOUT"):
         RealtimeSettings(ping_interval=5, pong_timeout=5)

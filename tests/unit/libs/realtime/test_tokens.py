@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -137,6 +138,51 @@ class TestConnection:
         assert client.session.who is not None
         assert client.session.who.identity is None
         assert await client.error(subscribe={"channel": "user:dialog#42"}) == (103, "permission denied")
+
+    @pytest.mark.parametrize("channel", ["user:#ann", "user:#42", "closed:1", "public:#42"])
+    @pytest.mark.parametrize("claim", ["channels", "subs"])
+    async def test_is_subscribed_by_it_to_nothing_that_no_rule_gives(
+        self, node: Node, client: FakeClient, claim: str, channel: str
+    ) -> None:
+        claims: dict[str, Any] = {claim: [channel] if claim == "channels" else {channel: {}}}
+
+        error = await client.error(connect={"token": token(sub="42", exp=SOON, **claims)})
+
+        assert error == (103, "permission denied")
+        assert node.hub.listeners(channel) == 0
+
+    async def test_has_no_personal_channel_by_any_token(self) -> None:
+        personal = Namespace(subscribe=frozenset({"owner", "token"}), personal=True)
+        node = new_node(secret=SharedSecret(SECRET), namespaces={"user": personal})
+        await node.start()
+        foreign, ann = FakeClient(node), FakeClient(node)
+        await foreign.connect(token(sub="ann", exp=SOON))
+        await ann.connect("ann/s1")
+        permit = {"channel": "user:x", "token": token(sub="ann", channel="user:x", exp=SOON)}
+
+        assert await foreign.error(subscribe=permit) == (103, "permission denied")
+        assert "error" not in await ann.ask(subscribe=permit)
+        refused = FakeClient(node)
+        by_name = token(sub="ann", exp=SOON, channels=["user:#ann"])
+        assert await refused.error(connect={"token": by_name}) == (103, "permission denied")
+        await node.stop()
+
+    async def test_is_subscribed_to_what_is_open_to_it_anyway(self, client: FakeClient) -> None:
+        result = await client.connect(token(sub="42", exp=SOON, channels=["open:1", "public:1", "#42"]))
+
+        assert sorted(result["subs"]) == ["#42", "open:1", "public:1"]
+
+    @pytest.mark.parametrize("claim", ["exp", "expire_at"])
+    async def test_whose_time_is_in_milliseconds_is_refused(self, client: FakeClient, claim: str) -> None:
+        times: dict[str, Any] = {"exp": SOON, claim: SOON * 1000}
+        client.send({"id": 1, "connect": {"token": token(sub="42", **times)}})
+
+        assert await client.until_closed() == (3500, "invalid token")
+
+    async def test_of_many_years_is_told_as_many_as_the_protocol_can_say(self, client: FakeClient) -> None:
+        result = await client.connect(token(sub="42", exp=250_000_000_000))
+
+        assert result["ttl"] == 2**32 - 1
 
     async def test_is_subscribed_to_what_the_token_says(self, client: FakeClient) -> None:
         result = await client.connect(token(sub="42", exp=SOON, channels=["room:1"], subs={"room:2": {}}))
