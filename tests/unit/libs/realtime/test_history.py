@@ -1,5 +1,9 @@
 """What is kept, and what is known of what is not."""
 
+import gc
+import tracemalloc
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,17 +59,17 @@ def test_namespaces_forget_at_their_own_pace() -> None:
 
 
 def test_beyond_the_total_the_oldest_of_all_goes_first() -> None:
-    history = History(3_000)
+    history = History(10_000)
     for offset in range(1, 11):
         history.add(channel(f"c{offset}"), Publication(bytes(100), offset=offset), at=0, now=0)
 
-    assert history.size <= 3_000
+    assert history.size <= 10_000
     assert [kept(history, f"c{offset}") for offset in (4, 5)] == [[], [5]]
     assert history.dropped("c4") == 4
 
 
 def test_more_channels_than_are_remembered_raise_the_floor() -> None:
-    history = History(LARGE, remembered=2)
+    history = History(5_000)  # of which an eighth holds two of them
     for offset in range(1, 5):
         history.add(channel(f"c{offset}"), Publication(b"1", offset=offset), at=0, now=0)
 
@@ -77,13 +81,33 @@ def test_more_channels_than_are_remembered_raise_the_floor() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2000)), max_size=60))
 def test_the_bounds_hold_and_nothing_is_dropped_unnoticed(published: list[tuple[str, int]]) -> None:
-    history = History(5_000)
+    history = History(7_000)
     offsets: dict[str, list[int]] = {name: [] for name in "abc"}
     for offset, (name, size) in enumerate(published, 1):
         history.add(channel(name), Publication(bytes(size), offset=offset), at=offset, now=offset)
         offsets[name].append(offset)
 
-    assert history.size <= 5_000
+    assert history.size <= 7_000
     for name, all_of_it in offsets.items():
         assert len(kept(history, name)) <= 3
         assert kept(history, name) == [one for one in all_of_it if one > history.dropped(name)]
+
+
+@pytest.mark.parametrize("size", [1, 60, 2000], ids="{} bytes".format)
+@pytest.mark.parametrize("per_channel", [1, 10, 100])
+@pytest.mark.parametrize("bound", [1 << 20, LARGE], ids=["dropping", "keeping"])
+def test_what_it_says_that_it_takes_is_what_it_takes(bound: int, per_channel: int, size: int) -> None:
+    rules = Namespace(history_size=100, history_seconds=3600)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    history = History(bound)
+    for offset in range(1, 6_001):
+        one = channel(f"public:channel-number-{offset // per_channel:08d}", rules)
+        history.add(one, Publication(bytes(size), offset=offset), at=0, now=0)
+    gc.collect()
+    taken = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+
+    assert history.size <= bound
+    assert taken == pytest.approx(history.size, rel=0.25)
