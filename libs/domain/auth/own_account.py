@@ -66,7 +66,9 @@ class ChangePasswordRequest(Request):
 
     current_password: Password
     new_password: NewPassword
-    end_api_keys: bool = Field(default=False, description="Whether the account's API keys end as well.")
+    end_api_keys: bool = Field(
+        default=False, strict=True, description="Whether the account's API keys end as well."
+    )
 
 
 class AccountUpdated(Reply):
