@@ -60,7 +60,8 @@ class World:
 
     @asynccontextmanager
     async def client(self, **variables: str) -> AsyncGenerator[httpx.AsyncClient]:
-        gateway = gateway_process(self._services, self._vhost, self._folder)
+        proxies = {"GATEWAY_TRUSTED_PROXIES": "127.0.0.1"}
+        gateway = gateway_process(self._services, self._vhost, self._folder, **proxies)
         base = f"{url_of(gateway)}/v1/auth"
         async with (
             running(self.auth(**variables), gateway),
@@ -194,6 +195,8 @@ async def test_who_asks_too_often_is_told_when_to_come_back(world: World, servic
         body = {"email": "no@example.com"}
         assert (await client.post("/code", json=body)).status_code == 202
         refused = await client.post("/code", json=body)
+        elsewhere = await client.post("/code", json=body, headers={"x-forwarded-for": "198.51.100.9"})
+    assert elsewhere.status_code == 202
     assert (refused.status_code, refused.json()["code"]) == (429, "auth.too_many_attempts")
     assert int(refused.headers["retry-after"]) > 0
 

@@ -90,5 +90,4 @@ def _owner(account: AccountRecord) -> Owner:
         account.username,
         account.email_verified,
         account.metadata,
-        account.created_at,
     )

@@ -29,7 +29,6 @@ class Owner:
     username: str | None
     verified: bool
     details: dict[str, Any]
-    created_at: datetime
 
 
 class OwnerRepository:
@@ -63,7 +62,7 @@ class OwnerRepository:
     async def _one(self, which: ColumnElement[bool]) -> Owner | None:
         row = AccountRow
         found = await self._session.execute(
-            select(row.id, row.email, row.username, row.email_verified_at, row.details, row.created_at).where(
+            select(row.id, row.email, row.username, row.email_verified_at, row.details).where(
                 which, row.status == ACTIVE
             )
         )
@@ -71,7 +70,7 @@ class OwnerRepository:
         if one is None:
             return None
         verified = one.email_verified_at is not None
-        return Owner(one.id, one.email, one.username, verified, one.details, one.created_at)
+        return Owner(one.id, one.email, one.username, verified, one.details)
 
     async def verify(self, account_id: UUID, now: datetime) -> None:
         """Its address was shown to be its owner's."""
