@@ -27,10 +27,10 @@ class Verdict(Enum):
 
 
 class Reading:
-    """How far one reader has come; ``tail`` says where the first attachment starts (an `x-stream-offset`)."""
+    """How far one reader has come; ``begin`` is the position where the first attachment starts."""
 
-    def __init__(self, tail: str) -> None:
-        self._tail = tail
+    def __init__(self, begin: int) -> None:
+        self._begin = begin
         self._identity = ""
         self._checked = False
         self.position: int | None = None
@@ -38,11 +38,11 @@ class Reading:
         self.checking = False
         """Attached again, and the record that was read last has not come back yet."""
 
-    def attach(self) -> int | str:
+    def attach(self) -> int:
         """Where to attach now; what comes first is then held against what was read last."""
         self._checked = False
         self.checking = self.position is not None
-        return self._tail if self.position is None else self.position
+        return self._begin if self.position is None else self.position
 
     def judge(self, position: int, identity: str) -> Verdict:
         """What the record at ``position`` means; ``identity`` is what tells it from another at the same position."""

@@ -13,7 +13,7 @@ from libs.realtime import records
 from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.ports import Log
 from libs.realtime.settings import RealtimeSettings
-from libs.realtime.stream_reader import LONGEST_REPEAT, PATIENCE, StreamReader
+from libs.realtime.stream_reader import LONGEST_REPEAT, OLDER, PATIENCE, StreamReader
 
 _START_TIMEOUT = 30.0  # s
 _APPEND_TIMEOUT = 4.0  # s; the SDKs give a command 5 s
@@ -22,7 +22,7 @@ _APPEND_TIMEOUT = 4.0  # s; the SDKs give a command 5 s
 class StreamLog(Log):
     """The stream `gatehouse.realtime`. The constructor does no I/O.
 
-    ``patience`` and ``longest_repeat`` (s) are its reader's.
+    ``patience`` and ``longest_repeat`` (s) are its reader's, and so are ``older`` (records).
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class StreamLog(Log):
         name: str = "gateway",
         patience: float = PATIENCE,
         longest_repeat: float = LONGEST_REPEAT,
+        older: int = OLDER,
     ) -> None:
         self._broker = broker
         self._history = settings.longest_history
@@ -40,6 +41,7 @@ class StreamLog(Log):
         self._name = name
         self._patience = patience
         self._longest_repeat = longest_repeat
+        self._older = older
         self.topology: Topology = realtime_log(max_age=f"{settings.log_hours}h", max_bytes=settings.log_bytes)
         """What must stand before `start`."""
         self._connections: list[Connection] = []
@@ -59,6 +61,7 @@ class StreamLog(Log):
             log_bytes=self._log_bytes,
             patience=self._patience,
             longest_repeat=self._longest_repeat,
+            older=self._older,
         )
         await self._reader.start(_START_TIMEOUT)
 

@@ -10,7 +10,7 @@ from libs.realtime.protocol import HistoryRequest
 from libs.realtime.records import Mark
 from tests.fixtures.log_world import SMALL, LogWorld, heard, told_of_gaps, until, world
 from tests.fixtures.proxy import Proxy
-from tests.unit.libs.realtime.clients import FakeClient
+from tests.unit.libs.realtime.clients import NAMESPACES, FakeClient
 
 __all__ = ["world"]
 
@@ -19,6 +19,37 @@ def knows_its_name(node: Node) -> bool:
     """Whether a process has read the epoch repeated, which it was perhaps before anybody looked."""
     assert isinstance(node.log, StreamLog)
     return node.log._reader is not None and node.log._reader._confirmed
+
+
+async def test_who_starts_later_knows_that_a_quiet_channel_was_quiet(world: LogWorld) -> None:
+    world.namespaces = {
+        name: rules.model_copy(update={"history_seconds": 1}) if rules.keeps_history else rules
+        for name, rules in NAMESPACES.items()
+    }
+    world.reader = {"patience": 1.0, "longest_repeat": 0.5}
+    await world.declare()
+    channel = await world.channel()
+    first, _ = await world.node()
+    seen = await world.client(first, "public:quiet")
+    await world.say(channel, 1, to="public:quiet")
+    await until(lambda: len(heard(seen)) == 1)
+    [last] = [one["pub"]["offset"] for one in seen.pushes() if "pub" in one]
+    await asyncio.sleep(6)  # longer than any history, and than what else is read of the tail
+
+    second, _ = await world.node()
+    world.reader["older"] = 0
+    third, _ = await world.node()
+
+    async def told(node: Node, offset: int) -> object:
+        client = await world.client(node)
+        position = {"recover": True, "offset": offset, "epoch": node.feed.position.epoch}
+        result = await client.ask(subscribe={"channel": "public:quiet", **position})
+        assert result["was_recovering"] is True
+        return result.get("recovered", False)
+
+    assert await told(second, last) is True
+    assert await told(second, last - 1) is False  # it missed one, which nobody has any more
+    assert await told(third, last) is False  # for which that was too long ago
 
 
 async def test_who_starts_later_has_what_lies_in_the_tail(world: LogWorld) -> None:

@@ -4,16 +4,16 @@ from libs.realtime.reading import Reading, Verdict
 
 
 def read(*positions: int) -> Reading:
-    reading = Reading("60s")
+    reading = Reading(60)
     for position in positions:
         reading.judge(position, f"id{position}")
     return reading
 
 
 def test_starts_at_the_tail() -> None:
-    reading = Reading("60s")
+    reading = Reading(60)
 
-    assert reading.attach() == "60s"
+    assert reading.attach() == 60
     assert reading.judge(7, "id7") is Verdict.FIRST
     assert reading.position == 7
 
