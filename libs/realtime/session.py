@@ -6,13 +6,14 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 import structlog
 
 from libs.messaging import AppError, Caller, Client, Deadline
 from libs.realtime.allowance import Allowance
+from libs.realtime.appearance import disappear, entries
 from libs.realtime.codes import (
     BAD_COMMAND,
     EXPIRED,
@@ -35,7 +36,6 @@ from libs.realtime.codes import (
 from libs.realtime.connection import Connection
 from libs.realtime.membership import Subscription, Who
 from libs.realtime.node import Node
-from libs.realtime.ports import Present
 from libs.realtime.protocol import (
     ClientInfo,
     Command,
@@ -51,7 +51,6 @@ from libs.realtime.refusals import refusal
 _log = structlog.get_logger(__name__)
 _INBOX = 128  # commands that may wait behind a slow one before the client is held back
 _BURST = 10.0  # seconds of commands that may come at once
-_SECONDS_TO_ARRIVE = 60.0  # in which the others hear of as many arrivals as a connection may have channels
 
 
 Handler: TypeAlias = Callable[["Session", Any], Awaitable[Result | None]]
@@ -62,13 +61,13 @@ class Session:
 
     __slots__ = (
         "_allowance",
-        "_arrivals",
         "_calls",
         "_client",
         "_handlers",
         "_inbox",
         "_refused",
         "_worker",
+        "arrivals",
         "awaiting_pong",
         "closed",
         "connection",
@@ -99,7 +98,7 @@ class Session:
         self._calls: set[asyncio.Task[None]] | None = None
         self._refused = False
         self._allowance = Allowance(_BURST * node.settings.commands_per_second)
-        self._arrivals: Allowance | None = None
+        self.arrivals: Allowance | None = None
 
     @property
     def is_known(self) -> bool:
@@ -162,7 +161,7 @@ class Session:
             if self._is_over(subscription, now):
                 self.expire(name, subscription)
         if not self.closed:
-            self.node.attendance.renew(self._present(self.subscriptions.values()))
+            self.node.attendance.renew(entries(self, self.subscriptions.values()))
             self.awaiting_pong = True
             self.node.hub.send(self.connection, self.connection.format.ping)
 
@@ -193,20 +192,9 @@ class Session:
         if subscription is None:
             return
         self.node.hub.leave(name, self.connection)
-        self._left([subscription])
+        disappear(self, [subscription])
         if reason is not None:
             self.push(self.connection.format.codec.push(name, reason))
-
-    def announce(self, subscription: Subscription) -> None:
-        """Tell the others in a channel that the client came; of one that comes too often they hear no more."""
-        if not subscription.channel.rules.tells_who_moves:
-            return
-        most = self.node.settings.max_channels
-        if self._arrivals is None:
-            self._arrivals = Allowance(most)
-        if self._arrivals.take(1, most / _SECONDS_TO_ARRIVE, most):
-            subscription.announced = True
-            self.node.announcements.tell(subscription.channel.name, self.info(subscription), joined=True)
 
     def push(self, message: bytes) -> None:
         """Send one message, at the end of this turn."""
@@ -233,22 +221,11 @@ class Session:
         self.connection.due.clear()
         for name in self.subscriptions:
             node.hub.leave(name, self.connection)
-        self._left(list(self.subscriptions.values()))
+        disappear(self, list(self.subscriptions.values()))
         self.subscriptions.clear()
         for task in (self._worker, *(self._calls or ())):
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
-
-    def _left(self, subscriptions: list[Subscription]) -> None:
-        self.node.attendance.remove(self._present(subscriptions))
-        for one in subscriptions:
-            if one.announced:
-                self.node.announcements.tell(one.channel.name, self.info(one), joined=False)
-
-    def _present(self, subscriptions: Iterable[Subscription]) -> list[Present]:
-        return [
-            Present(one.channel.name, self.info(one)) for one in subscriptions if one.channel.rules.presence
-        ]
 
     def _is_over(self, one: Who | Subscription, now: float) -> bool:
         """Whether its time is over, and for what a newer token prolongs also the time to bring one."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
@@ -27,6 +26,7 @@ from libs.realtime import records
 from libs.realtime.feed import Event, Feed, Movement
 from libs.realtime.reading import Reading, Verdict
 from libs.realtime.records import Mark, Record
+from libs.realtime.stream_search import StreamSearch
 
 _log = structlog.get_logger(__name__)
 _PREFETCH = 1000
@@ -74,6 +74,7 @@ class StreamReader:
         self._user = broker.user
         self._trusted = broker.trusted_callers | {broker.user}
         self._patience = patience
+        self._search = StreamSearch(connection, self._trusted, patience)
         self._repeat_every = min(longest_repeat, max(patience, history / 3))
         self._repeat_bytes = log_bytes // _REPEATS_IN_A_LOG
         self._tail = f"{round(max(history, 3 * self._repeat_every))}s"
@@ -150,7 +151,7 @@ class StreamReader:
         """Read the tail anew, up to a mark that is appended now."""
         self._feed.lose()
         top = await self._append_and_find()
-        self._kept_from = await self._find(self._tail, lambda _: True)
+        self._kept_from = await self._search.first(self._tail)
         self._reading = Reading(max(0, min(self._kept_from, top - self._older)))
         mark = Mark(new_message_id())
         self._confirmed = False
@@ -218,32 +219,9 @@ class StreamReader:
         """The position of a mark appended now, found by another reader at the log's end; raises TimeoutError."""
         mark = Mark(new_message_id())
         try:
-            return await self._find("last", lambda record: record.identity == mark.message_id, mark)
+            return await self._search.appended(mark.message_id, partial(self._append, mark))
         finally:
             self._awaited.discard(mark.message_id)
-
-    async def _find(self, start: str, wanted: Callable[[Record], bool], mark: Mark | None = None) -> int:
-        """The position of the first record from ``start`` on that is ``wanted``, perhaps a ``mark`` to be appended."""
-        found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def look(delivery: Delivery) -> None:
-            if found.done():  # and nothing is acknowledged on a channel that is being closed
-                return
-            delivery.ack()
-            record = records.read(delivery, self._trusted)
-            if record is not None and wanted(record):
-                found.set_result(record.position)
-
-        channel = await self._connection.channel(prefetch=_PREFETCH)
-        try:
-            await channel.consume(REALTIME_STREAM, look, arguments={"x-stream-offset": start})
-            if mark is not None:
-                await self._append(mark)
-            async with asyncio.timeout(self._patience):
-                return await found
-        finally:
-            with suppress(AmqpError):
-                await channel.close()
 
     def _on_delivery(self, attachment: int, delivery: Delivery) -> None:
         delivery.ack()

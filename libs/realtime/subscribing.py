@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pydantic_core import from_json, to_json
 
+from libs.realtime.appearance import appear, entries
 from libs.realtime.channels import Channel
 from libs.realtime.codes import (
     ALREADY_SUBSCRIBED,
@@ -114,13 +115,8 @@ async def prepare(session: Session, channel: Channel, request: SubscribeRequest)
 
 async def arrive(session: Session, granted: Iterable[tuple[Channel, Grant]]) -> None:
     """Be present in channels before entering them, so that whoever sees the client enter finds it there."""
-    await session.node.attendance.enter(
-        [
-            Present(channel.name, session.info(Subscription(channel, info=grant.info)))
-            for channel, grant in granted
-            if channel.rules.presence
-        ]
-    )
+    arriving = [Subscription(channel, info=grant.info) for channel, grant in granted]
+    await session.node.attendance.enter(entries(session, arriving))
 
 
 def withdraw(session: Session, channels: Iterable[Channel]) -> None:
@@ -147,7 +143,7 @@ def enter(
     )
     session.subscriptions[channel.name] = subscription
     node.hub.join(channel.name, session.connection, watching=rules.tells_who_moves, delta=result.delta)
-    session.announce(subscription)
+    appear(session, subscription)
     return result
 
 
