@@ -26,9 +26,9 @@ def test(context: typer.Context) -> None:
 def _side_by_side() -> list[str]:
     """For the whole suite: its files spread over processes, each with services of its own.
 
-    Most tests wait for something most of the time, so two processes keep even one core no more than busy.
+    Most tests wait for something most of the time, so there is one process more than there are cores.
     """
-    return ["-n", str(max(2, os.cpu_count() or 1)), "--dist", "loadfile"]
+    return ["-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile"]
 
 
 def bench(
